@@ -1,0 +1,22 @@
+/*
+ * recall: who is called again, when, on which number, and who never again.
+ *
+ * The numbered parts of this folder are joined, in order, into the script that CREATE EXTENSION runs:
+ *
+ *   00-19  the schema and the value types: causes, policies, calling hours, state machines
+ *   20-29  the tables, and who may do what
+ *   30-39  setting up: tenants, tasks, batches, contacts, and the calls that were made
+ *   40-59  recalling: the judgement, recycle records, the processor and its schedule
+ *   60-89  looking: health, views
+ *   90     every REVOKE and GRANT
+ *
+ * A name that starts with an underscore is internal. Objects are created plainly, never "OR REPLACE" or
+ * "IF NOT EXISTS", so that nothing that somebody put there before can become part of the extension.
+ */
+\echo Use "CREATE EXTENSION recall" to load this file. \quit
+
+CREATE SCHEMA recall;
+
+COMMENT ON SCHEMA recall IS
+'Recall of outbound calls: policies, recycling, re-dial rows. Start with \df recall.* and recall.task_overview.';
+
