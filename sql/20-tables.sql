@@ -1,0 +1,315 @@
+/*
+ * The tables. Every key starts with tenant_id, and ids count from 1 in each tenant, so that no key, sequence
+ * or error tells one tenant about another. Only the functions of recall write here; nobody is granted a table.
+ *
+ * The small tables are tied together by foreign keys. The three large ones (contact, call, dial) are not: a
+ * key check per row would cost more than the row. The functions that fill them check once per statement.
+ */
+
+CREATE TABLE recall.tenant (
+	tenant_id     int PRIMARY KEY,
+	name          text NOT NULL UNIQUE CHECK (name <> '' AND length(name) <= 200),
+	time_zone     text NOT NULL,
+	obs_url_mode  text NOT NULL CHECK (obs_url_mode <> '' AND length(obs_url_mode) <= 50),
+	recycle_limit int NOT NULL CHECK (recycle_limit BETWEEN 1 AND 2000000),
+	holidays      date[] NOT NULL DEFAULT '{}'
+);
+COMMENT ON TABLE recall.tenant IS 'The companies that share the database, and their parameters.';
+COMMENT ON COLUMN recall.tenant.tenant_id IS 'The tenant: the first key of every table.';
+COMMENT ON COLUMN recall.tenant.name IS 'What people call the tenant.';
+COMMENT ON COLUMN recall.tenant.time_zone IS 'IANA zone of contacts that have none of their own.';
+COMMENT ON COLUMN recall.tenant.obs_url_mode IS 'Interconnection mode; only "http" opens the gate to recycling.';
+COMMENT ON COLUMN recall.tenant.recycle_limit IS 'Most contacts that one recycle re-dials: 1 to 2 000 000.';
+COMMENT ON COLUMN recall.tenant.holidays IS 'Public holidays: the days that PH means in calling hours.';
+
+CREATE TABLE recall.member (
+	tenant_id int REFERENCES recall.tenant,
+	role      regrole NOT NULL,
+	rights    recall.privilege[] NOT NULL CHECK (cardinality(rights) > 0),
+	PRIMARY KEY (tenant_id, role)
+);
+COMMENT ON TABLE recall.member IS 'Which role has which rights in which tenant; roles that inherit it have them too.';
+COMMENT ON COLUMN recall.member.tenant_id IS 'The tenant in which the rights hold.';
+COMMENT ON COLUMN recall.member.role IS 'The role that was given the rights.';
+COMMENT ON COLUMN recall.member.rights IS 'The rights: any of read, manage, recycle, dial.';
+
+CREATE TABLE recall.counter (
+	tenant_id int REFERENCES recall.tenant,
+	kind      text CHECK (kind IN ('task', 'batch', 'contact', 'recycle')),
+	last_id   bigint NOT NULL,
+	PRIMARY KEY (tenant_id, kind)
+);
+COMMENT ON TABLE recall.counter IS 'The last id given out in each tenant, for each kind of record.';
+COMMENT ON COLUMN recall.counter.tenant_id IS 'The tenant that counts.';
+COMMENT ON COLUMN recall.counter.kind IS 'What is counted: task, batch, contact, recycle.';
+COMMENT ON COLUMN recall.counter.last_id IS 'The last id given out; the next is one more.';
+
+CREATE TABLE recall.business_result (
+	tenant_id int REFERENCES recall.tenant,
+	code      text CHECK (code ~ '^[A-Za-z0-9_-]{1,50}$'),
+	name      text NOT NULL,
+	PRIMARY KEY (tenant_id, code)
+);
+COMMENT ON TABLE recall.business_result IS 'What a conversation can end in, in a tenant''s own words (disposition codes).';
+COMMENT ON COLUMN recall.business_result.tenant_id IS 'The tenant whose result it is.';
+COMMENT ON COLUMN recall.business_result.code IS 'The code in policies and calls: 1 to 50 letters, digits, "_" and "-"; upper and lower case differ.';
+COMMENT ON COLUMN recall.business_result.name IS 'What people call the result.';
+
+CREATE TABLE recall.task (
+	tenant_id     int REFERENCES recall.tenant,
+	task_id       bigint,
+	name          text NOT NULL CHECK (name <> '' AND length(name) <= 200),
+	task_type     recall.task_type NOT NULL,
+	state         recall.task_state NOT NULL DEFAULT 'draft',
+	policy        recall.policy,
+	calling_hours recall.calling_hours,
+	priority      smallint NOT NULL DEFAULT 3 CHECK (priority BETWEEN 0 AND 9),
+	PRIMARY KEY (tenant_id, task_id)
+);
+COMMENT ON TABLE recall.task IS 'Outbound call tasks (campaigns).';
+COMMENT ON COLUMN recall.task.tenant_id IS 'The tenant whose task it is.';
+COMMENT ON COLUMN recall.task.task_id IS 'The task, counted in its tenant.';
+COMMENT ON COLUMN recall.task.name IS 'What people call the task.';
+COMMENT ON COLUMN recall.task.task_type IS 'How the task dials; a manual task cannot be recalled.';
+COMMENT ON COLUMN recall.task.state IS 'draft, executing, suspended or completed.';
+COMMENT ON COLUMN recall.task.policy IS 'Who is recalled; null: recall is not enabled.';
+COMMENT ON COLUMN recall.task.calling_hours IS 'When one may call, in the callee''s time zone; null: at any time.';
+COMMENT ON COLUMN recall.task.priority IS 'Rank among the tenant''s tasks: 0 to 9, higher first.';
+CREATE TRIGGER check_transition BEFORE UPDATE ON recall.task
+FOR EACH ROW EXECUTE FUNCTION recall._check_transition('task');
+
+CREATE TABLE recall.batch (
+	tenant_id int,
+	batch_id  bigint,
+	task_id   bigint NOT NULL,
+	name      text NOT NULL CHECK (name <> '' AND length(name) <= 200),
+	state     recall.batch_state NOT NULL DEFAULT 'created',
+	PRIMARY KEY (tenant_id, batch_id),
+	FOREIGN KEY (tenant_id, task_id) REFERENCES recall.task
+);
+CREATE INDEX batch_by_task ON recall.batch (tenant_id, task_id);
+COMMENT ON TABLE recall.batch IS 'Batches of contacts within a task.';
+COMMENT ON COLUMN recall.batch.tenant_id IS 'The tenant whose batch it is.';
+COMMENT ON COLUMN recall.batch.batch_id IS 'The batch, counted in its tenant.';
+COMMENT ON COLUMN recall.batch.task_id IS 'The task that dials the batch.';
+COMMENT ON COLUMN recall.batch.name IS 'What people call the batch.';
+COMMENT ON COLUMN recall.batch.state IS 'created, started, suspended or finished.';
+COMMENT ON INDEX recall.batch_by_task IS 'The batches of a task.';
+CREATE TRIGGER check_transition BEFORE UPDATE ON recall.batch
+FOR EACH ROW EXECUTE FUNCTION recall._check_transition('batch');
+
+CREATE TABLE recall.contact (
+	tenant_id  int,
+	contact_id bigint,
+	batch_id   bigint NOT NULL,
+	priority   int NOT NULL DEFAULT 0,
+	numbers    text[] NOT NULL,
+	time_zone  text,
+	reference  text,
+	attributes jsonb,
+	PRIMARY KEY (tenant_id, contact_id)
+);
+CREATE UNIQUE INDEX contact_by_batch ON recall.contact (tenant_id, batch_id, contact_id);
+COMMENT ON TABLE recall.contact IS 'Outbound call data: the people to call. Dialling never updates a row.';
+COMMENT ON COLUMN recall.contact.tenant_id IS 'The tenant whose contact it is.';
+COMMENT ON COLUMN recall.contact.contact_id IS 'The contact, counted in its tenant.';
+COMMENT ON COLUMN recall.contact.batch_id IS 'The batch that the contact belongs to.';
+COMMENT ON COLUMN recall.contact.priority IS 'Rank in the queue, higher first.';
+COMMENT ON COLUMN recall.contact.numbers IS '1 to 10 numbers in the order in which to try them, each "+" and 7 to 15 digits (ITU-T E.164).';
+COMMENT ON COLUMN recall.contact.time_zone IS 'IANA zone of the callee; null: the tenant''s.';
+COMMENT ON COLUMN recall.contact.reference IS 'The customer''s reference in other systems.';
+COMMENT ON COLUMN recall.contact.attributes IS 'Whatever else the dialer or agent needs.';
+COMMENT ON INDEX recall.contact_by_batch IS 'A batch in the order of its contacts.';
+
+CREATE TABLE recall.call (
+	tenant_id       int,
+	attempt         int,
+	batch_id        bigint,
+	contact_id      bigint,
+	recycle_id      bigint,
+	started_at      timestamptz NOT NULL,
+	ended_at        timestamptz NOT NULL,
+	recorded_at     timestamptz NOT NULL,
+	failure_cause   recall.failure_cause,
+	number          text NOT NULL,
+	business_result text,
+	raw_code        text,
+	agent           text,
+	PRIMARY KEY (tenant_id, batch_id, contact_id, attempt)
+);
+COMMENT ON TABLE recall.call IS 'Completed call data, a row for each attempt. Rows are appended and stay.';
+COMMENT ON COLUMN recall.call.tenant_id IS 'The tenant whose call it was.';
+COMMENT ON COLUMN recall.call.attempt IS 'Which call to the contact it was, from 1; the latest is the highest.';
+COMMENT ON COLUMN recall.call.batch_id IS 'The batch of the contact.';
+COMMENT ON COLUMN recall.call.contact_id IS 'The contact that was called.';
+COMMENT ON COLUMN recall.call.recycle_id IS 'The recycle record that the call came from; null: not from a recycle.';
+COMMENT ON COLUMN recall.call.started_at IS 'When dialling began.';
+COMMENT ON COLUMN recall.call.ended_at IS 'When the call was over; delays count from here.';
+COMMENT ON COLUMN recall.call.recorded_at IS 'When the row was appended; a recycle judges what was appended before it was asked for.';
+COMMENT ON COLUMN recall.call.failure_cause IS 'Why the call failed; null: it was answered.';
+COMMENT ON COLUMN recall.call.number IS 'The number that was dialled: one of the contact''s.';
+COMMENT ON COLUMN recall.call.business_result IS 'What the conversation ended in: one of the tenant''s codes.';
+COMMENT ON COLUMN recall.call.raw_code IS 'The outcome as the outside system wrote it.';
+COMMENT ON COLUMN recall.call.agent IS 'Who spoke.';
+
+CREATE TABLE recall.recycle (
+	tenant_id    int,
+	recycle_id   bigint,
+	batch_id     bigint NOT NULL,
+	state        recall.recycle_state NOT NULL DEFAULT 'waiting',
+	policy       recall.policy NOT NULL,
+	requested_by name NOT NULL,
+	requested_at timestamptz NOT NULL,
+	cap          int NOT NULL,
+	start_after  bigint NOT NULL,
+	position     bigint NOT NULL,
+	wrapped      boolean NOT NULL DEFAULT false,
+	judged       bigint NOT NULL DEFAULT 0,
+	matched      bigint NOT NULL DEFAULT 0,
+	emitted      bigint NOT NULL DEFAULT 0,
+	last_emitted bigint,
+	withdrawn    bigint NOT NULL DEFAULT 0,
+	started_at   timestamptz,
+	advanced_at  timestamptz,
+	finished_at  timestamptz,
+	error        text,
+	PRIMARY KEY (tenant_id, recycle_id),
+	FOREIGN KEY (tenant_id, batch_id) REFERENCES recall.batch,
+	CHECK (emitted <= cap AND emitted <= matched AND matched <= judged AND withdrawn <= emitted)
+);
+CREATE UNIQUE INDEX recycle_unfinished ON recall.recycle (tenant_id, batch_id)
+WHERE state IN ('waiting', 'running', 'paused', 'failed');
+CREATE INDEX recycle_runnable ON recall.recycle (tenant_id, recycle_id) WHERE state IN ('waiting', 'running');
+CREATE INDEX recycle_by_batch ON recall.recycle (tenant_id, batch_id, recycle_id);
+COMMENT ON TABLE recall.recycle IS 'Recycle records: who asked for which batch to be recalled, by which policy, and how far that went.';
+COMMENT ON COLUMN recall.recycle.tenant_id IS 'The tenant whose record it is.';
+COMMENT ON COLUMN recall.recycle.recycle_id IS 'The record, counted in its tenant.';
+COMMENT ON COLUMN recall.recycle.batch_id IS 'The batch that is recycled.';
+COMMENT ON COLUMN recall.recycle.state IS 'waiting, running, paused, completed, cancelled or failed.';
+COMMENT ON COLUMN recall.recycle.policy IS 'The task''s policy when the recycle was asked for; later edits of the task change nothing here.';
+COMMENT ON COLUMN recall.recycle.requested_by IS 'The role that asked.';
+COMMENT ON COLUMN recall.recycle.requested_at IS 'When it asked; calls appended before are judged.';
+COMMENT ON COLUMN recall.recycle.cap IS 'The tenant''s limit at that time: most contacts that the record re-dials.';
+COMMENT ON COLUMN recall.recycle.start_after IS 'The record starts behind this contact, goes to the end of the batch and wraps once.';
+COMMENT ON COLUMN recall.recycle.position IS 'The last contact that was judged.';
+COMMENT ON COLUMN recall.recycle.wrapped IS 'Whether the end of the batch was passed.';
+COMMENT ON COLUMN recall.recycle.judged IS 'Contacts judged so far.';
+COMMENT ON COLUMN recall.recycle.matched IS 'Contacts that the policy recalls.';
+COMMENT ON COLUMN recall.recycle.emitted IS 'Re-dial rows made; what matched beyond is over the cap.';
+COMMENT ON COLUMN recall.recycle.last_emitted IS 'The contact of the last re-dial row: where the next record starts when this one was capped.';
+COMMENT ON COLUMN recall.recycle.withdrawn IS 'Re-dial rows taken back before they were dialled.';
+COMMENT ON COLUMN recall.recycle.started_at IS 'When the processor took the record up.';
+COMMENT ON COLUMN recall.recycle.advanced_at IS 'When the processor last worked on it.';
+COMMENT ON COLUMN recall.recycle.finished_at IS 'When it was completed or cancelled.';
+COMMENT ON COLUMN recall.recycle.error IS 'Why it failed.';
+COMMENT ON INDEX recall.recycle_unfinished IS 'At most one unfinished record for a batch.';
+COMMENT ON INDEX recall.recycle_runnable IS 'What the processor has to do; finished records cost it nothing.';
+COMMENT ON INDEX recall.recycle_by_batch IS 'The records of a batch, latest last.';
+CREATE TRIGGER check_transition BEFORE UPDATE ON recall.recycle
+FOR EACH ROW EXECUTE FUNCTION recall._check_transition('recycle');
+
+CREATE TABLE recall.recycle_tally (
+	tenant_id  int,
+	recycle_id bigint,
+	slot       smallint,
+	dialled    bigint NOT NULL,
+	reached    bigint NOT NULL,
+	PRIMARY KEY (tenant_id, recycle_id, slot)
+);
+COMMENT ON TABLE recall.recycle_tally IS
+'What became of a record''s re-dial rows, counted in slots so that calls that end at the same moment do not wait for each other.';
+COMMENT ON COLUMN recall.recycle_tally.tenant_id IS 'The tenant whose record it is.';
+COMMENT ON COLUMN recall.recycle_tally.recycle_id IS 'The recycle record.';
+COMMENT ON COLUMN recall.recycle_tally.slot IS 'One of 16 partial counts; a session uses the one of its process id.';
+COMMENT ON COLUMN recall.recycle_tally.dialled IS 'Re-dial rows that became completed calls.';
+COMMENT ON COLUMN recall.recycle_tally.reached IS 'Those of them that were answered.';
+
+CREATE TABLE recall.dial (
+	tenant_id   int,
+	attempt     int NOT NULL,
+	contact_id  bigint,
+	task_id     bigint NOT NULL,
+	batch_id    bigint NOT NULL,
+	recycle_id  bigint,
+	due_at      timestamptz NOT NULL,
+	priority    int NOT NULL,
+	state       recall.dial_state NOT NULL DEFAULT 'ready',
+	number      text NOT NULL,
+	PRIMARY KEY (tenant_id, contact_id)
+);
+CREATE INDEX dial_queue ON recall.dial (tenant_id, task_id, priority DESC, due_at) WHERE state = 'ready';
+CREATE UNIQUE INDEX dial_number_out ON recall.dial (tenant_id, number) WHERE state <> 'ready';
+COMMENT ON TABLE recall.dial IS 'The queue of permits to dial: at most one for a contact.';
+COMMENT ON COLUMN recall.dial.tenant_id IS 'The tenant whose permit it is.';
+COMMENT ON COLUMN recall.dial.attempt IS 'Which call to the contact it will be.';
+COMMENT ON COLUMN recall.dial.contact_id IS 'The contact that may be called.';
+COMMENT ON COLUMN recall.dial.task_id IS 'The task whose dialers may claim the permit.';
+COMMENT ON COLUMN recall.dial.batch_id IS 'The batch of the contact.';
+COMMENT ON COLUMN recall.dial.recycle_id IS 'The record that made the permit; null: not from a recycle.';
+COMMENT ON COLUMN recall.dial.due_at IS 'Not to be dialled before.';
+COMMENT ON COLUMN recall.dial.priority IS 'The contact''s rank, higher first.';
+COMMENT ON COLUMN recall.dial.state IS 'ready, claimed or unknown.';
+COMMENT ON COLUMN recall.dial.number IS 'The number to dial.';
+COMMENT ON INDEX recall.dial_queue IS 'What is due next for a task.';
+COMMENT ON INDEX recall.dial_number_out IS 'At most one permit for a number is out with a dialer.';
+
+CREATE TABLE recall.event (
+	event_id     bigint GENERATED ALWAYS AS IDENTITY,
+	tenant_id    int,
+	at           timestamptz NOT NULL DEFAULT clock_timestamp(),
+	role         name NOT NULL,
+	session_role name NOT NULL DEFAULT session_user,
+	kind         text NOT NULL,
+	record_id    text NOT NULL,
+	action       text NOT NULL,
+	from_state   text,
+	to_state     text,
+	detail       jsonb,
+	PRIMARY KEY (tenant_id, event_id)
+);
+COMMENT ON TABLE recall.event IS 'The audit: who did what to which record. Rows are appended and stay.';
+COMMENT ON COLUMN recall.event.event_id IS 'The order of events.';
+COMMENT ON COLUMN recall.event.tenant_id IS 'The tenant in which it happened.';
+COMMENT ON COLUMN recall.event.at IS 'When it happened.';
+COMMENT ON COLUMN recall.event.role IS 'The role that did it.';
+COMMENT ON COLUMN recall.event.session_role IS 'The role that had logged in.';
+COMMENT ON COLUMN recall.event.kind IS 'What it was done to: tenant, member, task, batch, recycle.';
+COMMENT ON COLUMN recall.event.record_id IS 'Which one.';
+COMMENT ON COLUMN recall.event.action IS 'What was done.';
+COMMENT ON COLUMN recall.event.from_state IS 'The state before, when it changed.';
+COMMENT ON COLUMN recall.event.to_state IS 'The state after, when it changed.';
+COMMENT ON COLUMN recall.event.detail IS 'The particulars.';
+
+CREATE TABLE recall.tick (
+	tick_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	started_at  timestamptz NOT NULL,
+	finished_at timestamptz,
+	chunks      bigint NOT NULL DEFAULT 0,
+	emitted     bigint NOT NULL DEFAULT 0,
+	failed      bigint NOT NULL DEFAULT 0
+);
+COMMENT ON TABLE recall.tick IS 'The latest runs of the processor; those older than the last 10 000 are dropped.';
+COMMENT ON COLUMN recall.tick.tick_id IS 'The order of runs.';
+COMMENT ON COLUMN recall.tick.started_at IS 'When the run began.';
+COMMENT ON COLUMN recall.tick.finished_at IS 'When it ended; null: it runs still, or was killed.';
+COMMENT ON COLUMN recall.tick.chunks IS 'Chunks of contacts that it judged.';
+COMMENT ON COLUMN recall.tick.emitted IS 'Re-dial rows that it made.';
+COMMENT ON COLUMN recall.tick.failed IS 'Records that failed in it.';
+
+/* Rows that a dump must carry, and the sequences that must not start over after a restore. */
+SELECT pg_catalog.pg_extension_config_dump('recall.tenant', '');
+SELECT pg_catalog.pg_extension_config_dump('recall.member', '');
+SELECT pg_catalog.pg_extension_config_dump('recall.counter', '');
+SELECT pg_catalog.pg_extension_config_dump('recall.business_result', '');
+SELECT pg_catalog.pg_extension_config_dump('recall.task', '');
+SELECT pg_catalog.pg_extension_config_dump('recall.batch', '');
+SELECT pg_catalog.pg_extension_config_dump('recall.contact', '');
+SELECT pg_catalog.pg_extension_config_dump('recall.call', '');
+SELECT pg_catalog.pg_extension_config_dump('recall.recycle', '');
+SELECT pg_catalog.pg_extension_config_dump('recall.recycle_tally', '');
+SELECT pg_catalog.pg_extension_config_dump('recall.dial', '');
+SELECT pg_catalog.pg_extension_config_dump('recall.event', '');
+SELECT pg_catalog.pg_extension_config_dump('recall.event_event_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('recall.tick', '');
+SELECT pg_catalog.pg_extension_config_dump('recall.tick_tick_id_seq', '');
+

@@ -1,0 +1,211 @@
+/*
+ * Who may do what. The identity is the role that the caller is now (SET ROLE counts), never a setting. What
+ * does not exist, belongs to another tenant, or lacks the right gives one and the same error.
+ */
+
+CREATE FUNCTION recall._caller() RETURNS oid
+LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_caller';
+COMMENT ON FUNCTION recall._caller() IS
+'The role that the caller is now, also inside SECURITY DEFINER functions.';
+
+CREATE FUNCTION recall._is_owner() RETURNS boolean
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+BEGIN ATOMIC
+	SELECT pg_catalog.pg_has_role(recall._caller(), e.extowner, 'USAGE')
+	FROM pg_catalog.pg_extension e
+	WHERE e.extname = 'recall';
+END;
+COMMENT ON FUNCTION recall._is_owner() IS
+'Whether the caller has the rights of the extension''s owner, as superusers do.';
+
+CREATE FUNCTION recall._has_right(tenant_id int, required recall.privilege) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+BEGIN ATOMIC
+	SELECT CASE
+		WHEN recall._is_owner() THEN EXISTS (SELECT FROM recall.tenant t WHERE t.tenant_id = _has_right.tenant_id)
+		ELSE EXISTS (
+			SELECT FROM recall.member m
+			WHERE m.tenant_id = _has_right.tenant_id
+			AND required = ANY (m.rights)
+			AND pg_catalog.pg_has_role(recall._caller(), m.role::oid, 'USAGE'))
+		END;
+END;
+COMMENT ON FUNCTION recall._has_right(int, recall.privilege) IS
+'Whether the caller has a right in a tenant. The owner has every right in every tenant that exists.';
+
+CREATE FUNCTION recall._readable_tenants() RETURNS SETOF int
+LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT t.tenant_id FROM recall.tenant t WHERE recall._has_right(t.tenant_id, 'read');
+END;
+COMMENT ON FUNCTION recall._readable_tenants() IS
+'The tenants in which the caller has the right "read": what the views show.';
+
+CREATE FUNCTION recall._deny(what text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RAISE insufficient_privilege USING
+		MESSAGE = format('permission denied for %s', what),
+		HINT = 'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().';
+END $$;
+COMMENT ON FUNCTION recall._deny(text) IS
+'Raises 42501: the one error for what is missing, foreign or not allowed.';
+
+CREATE FUNCTION recall._require(tenant_id int, required recall.privilege) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF recall._has_right(tenant_id, required) IS NOT TRUE THEN
+		PERFORM recall._deny(format('tenant %s, right "%s"', tenant_id, required));
+	END IF;
+END $$;
+COMMENT ON FUNCTION recall._require(int, recall.privilege) IS
+'Raises 42501 unless the caller has the right in the tenant.';
+
+CREATE FUNCTION recall._require_owner() RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF recall._is_owner() IS NOT TRUE THEN
+		RAISE insufficient_privilege USING
+			MESSAGE = 'permission denied: only the owner of the extension may do this',
+			HINT = 'Ask the owner of the extension recall, or a superuser.';
+	END IF;
+END $$;
+COMMENT ON FUNCTION recall._require_owner() IS
+'Raises 42501 unless the caller has the rights of the extension''s owner.';
+
+CREATE FUNCTION recall._log(
+	tenant_id int, kind text, record_id text, action text,
+	from_state text DEFAULT NULL, to_state text DEFAULT NULL, detail jsonb DEFAULT NULL) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	INSERT INTO recall.event (tenant_id, role, kind, record_id, action, from_state, to_state, detail)
+	VALUES (tenant_id, pg_catalog.pg_get_userbyid(recall._caller()), kind, record_id, action, from_state, to_state, detail);
+END;
+COMMENT ON FUNCTION recall._log(int, text, text, text, text, text, jsonb) IS
+'Appends what the caller did to the audit.';
+
+CREATE FUNCTION recall._next_id(tenant_id int, kind text, how_many bigint DEFAULT 1) RETURNS bigint
+LANGUAGE sql
+BEGIN ATOMIC
+	INSERT INTO recall.counter AS c (tenant_id, kind, last_id)
+	VALUES (tenant_id, kind, how_many)
+	ON CONFLICT (tenant_id, kind) DO UPDATE SET last_id = c.last_id + excluded.last_id
+	RETURNING c.last_id - how_many + 1;
+END;
+COMMENT ON FUNCTION recall._next_id(int, text, bigint) IS
+'Takes ids from the tenant''s counter and returns the first of them.';
+
+/* The functions and views that a member may use; what a function then allows depends on the rights in the tenant. */
+CREATE FUNCTION recall._member_objects(OUT kind text, OUT identity text) RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT 'FUNCTION', p.oid::regprocedure::text
+	FROM pg_catalog.pg_proc p
+	WHERE p.pronamespace = 'recall'::regnamespace AND p.prokind = 'f' AND p.proname !~ '^_'
+	UNION ALL
+	SELECT 'FUNCTION', 'recall._readable_tenants()'
+	UNION ALL
+	SELECT 'TABLE', c.oid::regclass::text
+	FROM pg_catalog.pg_class c
+	WHERE c.relnamespace = 'recall'::regnamespace AND c.relkind = 'v' AND c.relname !~ '^_'
+	ORDER BY 1, 2;
+END;
+COMMENT ON FUNCTION recall._member_objects() IS
+'The public functions and views: what a role gets EXECUTE and SELECT on when it becomes a member of a tenant.';
+
+CREATE FUNCTION recall._grant_objects(role regrole) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	object record;
+BEGIN
+	EXECUTE format('GRANT USAGE ON SCHEMA recall TO %s', role);
+	FOR object IN SELECT * FROM recall._member_objects() LOOP
+		EXECUTE format('GRANT %s ON %s %s TO %s',
+			CASE object.kind WHEN 'TABLE' THEN 'SELECT' ELSE 'EXECUTE' END, object.kind, object.identity, role);
+	END LOOP;
+END $$;
+COMMENT ON FUNCTION recall._grant_objects(regrole) IS
+'Gives a role the schema, the public functions and the public views.';
+
+CREATE FUNCTION recall._revoke_objects(role regrole) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	object record;
+BEGIN
+	FOR object IN SELECT * FROM recall._member_objects() LOOP
+		EXECUTE format('REVOKE ALL ON %s %s FROM %s', object.kind, object.identity, role);
+	END LOOP;
+	EXECUTE format('REVOKE USAGE ON SCHEMA recall FROM %s', role);
+END $$;
+COMMENT ON FUNCTION recall._revoke_objects(regrole) IS
+'Takes back what _grant_objects() gave.';
+
+CREATE FUNCTION recall.grant_privilege(tenant_id int, role regrole, rights recall.privilege[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+	PERFORM recall._require_owner();
+	PERFORM recall._require(grant_privilege.tenant_id, 'manage');
+	PERFORM recall._check_rights(role, rights);
+
+	INSERT INTO recall.member AS m (tenant_id, role, rights)
+	VALUES (grant_privilege.tenant_id, grant_privilege.role, recall._sorted_rights(grant_privilege.rights))
+	ON CONFLICT (tenant_id, role) DO UPDATE
+	SET rights = recall._sorted_rights(m.rights || excluded.rights);
+
+	PERFORM recall._grant_objects(grant_privilege.role);
+	PERFORM recall._log(grant_privilege.tenant_id, 'member', grant_privilege.role::text, 'grant',
+		detail => jsonb_build_object('rights', grant_privilege.rights));
+END $$;
+COMMENT ON FUNCTION recall.grant_privilege(int, regrole, recall.privilege[]) IS
+'Gives a role, and those that inherit it, rights in a tenant, with USAGE on the schema, EXECUTE on the public functions and SELECT on the public views. Right: the extension''s owner. Errors: 42501; 22023 no rights or no such role.';
+
+CREATE FUNCTION recall.revoke_privilege(tenant_id int, role regrole, rights recall.privilege[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+	PERFORM recall._require_owner();
+	PERFORM recall._require(revoke_privilege.tenant_id, 'manage');
+	PERFORM recall._check_rights(role, rights);
+
+	DELETE FROM recall.member m
+	WHERE m.tenant_id = revoke_privilege.tenant_id AND m.role = revoke_privilege.role
+	AND m.rights <@ revoke_privilege.rights;
+
+	UPDATE recall.member m
+	SET rights = ARRAY(SELECT r FROM unnest(m.rights) r WHERE r <> ALL (revoke_privilege.rights))
+	WHERE m.tenant_id = revoke_privilege.tenant_id AND m.role = revoke_privilege.role;
+
+	IF NOT EXISTS (SELECT FROM recall.member m WHERE m.role = revoke_privilege.role) THEN
+		PERFORM recall._revoke_objects(revoke_privilege.role);
+	END IF;
+	PERFORM recall._log(revoke_privilege.tenant_id, 'member', revoke_privilege.role::text, 'revoke',
+		detail => jsonb_build_object('rights', revoke_privilege.rights));
+END $$;
+COMMENT ON FUNCTION recall.revoke_privilege(int, regrole, recall.privilege[]) IS
+'Takes rights in a tenant from a role; with its last right anywhere it loses the schema too. Right: the extension''s owner. Errors: 42501; 22023 no rights or no such role.';
+
+CREATE FUNCTION recall._sorted_rights(rights recall.privilege[]) RETURNS recall.privilege[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT pg_catalog.array_agg(DISTINCT r ORDER BY r) FROM pg_catalog.unnest(rights) r;
+END;
+COMMENT ON FUNCTION recall._sorted_rights(recall.privilege[]) IS 'Rights in their order, each once.';
+
+CREATE FUNCTION recall._check_rights(role regrole, rights recall.privilege[]) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = role::oid) THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = format('role %s does not exist', role),
+			HINT = 'Rights are given to a role of this cluster; PUBLIC can have none.';
+	END IF;
+	IF coalesce(cardinality(rights), 0) = 0 OR array_position(rights, NULL) IS NOT NULL THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = 'no rights are named',
+			HINT = 'Name some of: read, manage, recycle, dial.';
+	END IF;
+END $$;
+COMMENT ON FUNCTION recall._check_rights(regrole, recall.privilege[]) IS
+'Raises 22023 unless the role exists and at least one right is named.';
+

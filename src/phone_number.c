@@ -1,0 +1,109 @@
+/*
+ * phone_number.c
+ *		Telephone numbers: "+" and 7 to 15 digits, the form of ITU-T E.164.
+ *
+ * Nothing is guessed or stripped: a number that is written otherwise is refused at the character where
+ * it goes wrong, so that two spellings of one number can never be two people.
+ */
+#include "recall.h"
+
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#define MIN_DIGITS 7
+#define MAX_DIGITS 15
+#define MAX_NUMBERS 10
+
+PG_FUNCTION_INFO_V1(recall_check_number);
+PG_FUNCTION_INFO_V1(recall_check_numbers);
+
+/* "row 17: " for a row of a bulk source, nothing for a single value (row 0). */
+static const char *
+row_prefix(int64 row)
+{
+	return row > 0 ? psprintf("row %lld: ", (long long) row) : "";
+}
+
+/* Find the first byte at which a text stops being a number, or -1. */
+static int
+first_fault(const char *number, int length)
+{
+	if (length == 0 || number[0] != '+')
+		return 0;
+	for (int i = 1; i < length; i++)
+		if (number[i] < '0' || number[i] > '9')
+			return i;
+	if (length - 1 < MIN_DIGITS)
+		return length;
+	if (length - 1 > MAX_DIGITS)
+		return MAX_DIGITS + 1;
+	return -1;
+}
+
+static void
+check_number(text *number, int64 row)
+{
+	const char *start = VARDATA_ANY(number);
+	int length = VARSIZE_ANY_EXHDR(number);
+	int fault = first_fault(start, length);
+
+	if (fault >= 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+						errmsg("%sinvalid number \"%s\" at character %d", row_prefix(row), text_to_cstring(number),
+							   pg_mbstrlen_with_len(start, fault) + 1),
+						errhint("A number is \"+\", the country code and the national number: %d to %d digits "
+								"without blanks (ITU-T E.164).",
+								MIN_DIGITS, MAX_DIGITS)));
+}
+
+static bool
+same_number(text *a, text *b)
+{
+	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
+		   memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
+}
+
+/* _check_number(number text, source_row bigint) returns text: the number, when it is one */
+Datum
+recall_check_number(PG_FUNCTION_ARGS)
+{
+	check_number(PG_GETARG_TEXT_PP(0), PG_GETARG_INT64(1));
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+}
+
+/* _check_numbers(numbers text[], source_row bigint) returns text[]: the numbers, when they are some */
+Datum
+recall_check_numbers(PG_FUNCTION_ARGS)
+{
+	int64 row = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT64(1);
+	ArrayType *numbers;
+	Datum *elements;
+	bool *nulls;
+	int count;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("%sa contact has no numbers", row_prefix(row))));
+	numbers = PG_GETARG_ARRAYTYPE_P(0);
+	deconstruct_array(numbers, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
+	if (ARR_NDIM(numbers) > 1 || count < 1 || count > MAX_NUMBERS)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("%sa contact has %d numbers", row_prefix(row), count),
+						errhint("Give a plain array of 1 to %d numbers, in the order in which to try them.",
+								MAX_NUMBERS)));
+	for (int i = 0; i < count; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("%snumber %d of a contact is null", row_prefix(row), i + 1)));
+		check_number(DatumGetTextPP(elements[i]), row);
+		for (int j = 0; j < i; j++)
+			if (same_number(DatumGetTextPP(elements[i]), DatumGetTextPP(elements[j])))
+				ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+								errmsg("%snumber \"%s\" stands twice in a contact", row_prefix(row),
+									   TextDatumGetCString(elements[i]))));
+	}
+	PG_RETURN_ARRAYTYPE_P(numbers);
+}
