@@ -7,8 +7,8 @@
  */
 
 CREATE TABLE recall.tenant (
-	tenant_id     int PRIMARY KEY,
-	name          text NOT NULL UNIQUE CHECK (name <> '' AND length(name) <= 200),
+	tenant_id     int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	name          text NOT NULL CHECK (name <> '' AND length(name) <= 200),
 	time_zone     text NOT NULL,
 	obs_url_mode  text NOT NULL CHECK (obs_url_mode <> '' AND length(obs_url_mode) <= 50),
 	recycle_limit int NOT NULL CHECK (recycle_limit BETWEEN 1 AND 2000000),
@@ -162,7 +162,7 @@ CREATE TABLE recall.recycle (
 	requested_at timestamptz NOT NULL,
 	cap          int NOT NULL,
 	start_after  bigint NOT NULL,
-	position     bigint NOT NULL,
+	last_contact bigint NOT NULL,
 	wrapped      boolean NOT NULL DEFAULT false,
 	judged       bigint NOT NULL DEFAULT 0,
 	matched      bigint NOT NULL DEFAULT 0,
@@ -191,7 +191,7 @@ COMMENT ON COLUMN recall.recycle.requested_by IS 'The role that asked.';
 COMMENT ON COLUMN recall.recycle.requested_at IS 'When it asked; calls appended before are judged.';
 COMMENT ON COLUMN recall.recycle.cap IS 'The tenant''s limit at that time: most contacts that the record re-dials.';
 COMMENT ON COLUMN recall.recycle.start_after IS 'The record starts behind this contact, goes to the end of the batch and wraps once.';
-COMMENT ON COLUMN recall.recycle.position IS 'The last contact that was judged.';
+COMMENT ON COLUMN recall.recycle.last_contact IS 'The last contact that was judged.';
 COMMENT ON COLUMN recall.recycle.wrapped IS 'Whether the end of the batch was passed.';
 COMMENT ON COLUMN recall.recycle.judged IS 'Contacts judged so far.';
 COMMENT ON COLUMN recall.recycle.matched IS 'Contacts that the policy recalls.';
@@ -298,6 +298,7 @@ COMMENT ON COLUMN recall.tick.failed IS 'Records that failed in it.';
 
 /* Rows that a dump must carry, and the sequences that must not start over after a restore. */
 SELECT pg_catalog.pg_extension_config_dump('recall.tenant', '');
+SELECT pg_catalog.pg_extension_config_dump('recall.tenant_tenant_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('recall.member', '');
 SELECT pg_catalog.pg_extension_config_dump('recall.counter', '');
 SELECT pg_catalog.pg_extension_config_dump('recall.business_result', '');

@@ -19,7 +19,9 @@ PG_MODULE_MAGIC;
 
 extern void _PG_init(void);
 
-int recall_chunk_size = 10000;
+PG_FUNCTION_INFO_V1(recall_chunk_size_setting);
+
+static int chunk_size = 10000;
 
 void
 _PG_init(void)
@@ -28,6 +30,13 @@ _PG_init(void)
 							"Contacts that the processor judges in one transaction.",
 							"Larger chunks are a little faster, smaller ones let other tenants, appended "
 							"calls and a cancellation in sooner.",
-							&recall_chunk_size, 10000, 1, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
+							&chunk_size, 10000, 1, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("recall");
+}
+
+/* _chunk_size() returns int: unlike current_setting(), also before anything else has loaded the library */
+Datum
+recall_chunk_size_setting(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(chunk_size);
 }

@@ -15,9 +15,6 @@
 #include "compat.h"
 #include "parse.h"
 
-/* recall.c */
-extern int recall_chunk_size;
-
 /* parse_error.c */
 extern void recall_report_parse_error(const char *type_name, const char *text, const ParseError *error,
 									  Node *escontext);

@@ -1,0 +1,107 @@
+/* Outbound call data: the contacts of a batch, and the permits for their first attempts. */
+
+CREATE FUNCTION recall._open_batch(tenant_id int, batch_id bigint) RETURNS recall.batch
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	batch recall.batch;
+BEGIN
+	PERFORM recall._lock_batch(tenant_id, batch_id, false);
+	batch := recall._batch(tenant_id, batch_id);
+	IF batch.state = 'finished' THEN
+		PERFORM recall._refuse(format('batch %s is finished', batch_id), 'Add the contacts to another batch.');
+	END IF;
+	RETURN batch;
+END $$;
+COMMENT ON FUNCTION recall._open_batch(int, bigint) IS
+'The batch, locked together with others and not finished. Errors: 42501; 55000.';
+
+CREATE FUNCTION recall._queue_first_attempts(tenant_id int, batch_id bigint, after_contact bigint, at timestamptz) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	INSERT INTO recall.dial (tenant_id, attempt, contact_id, task_id, batch_id, due_at, priority, number)
+	SELECT c.tenant_id, 1, c.contact_id, b.task_id, c.batch_id, at, c.priority, c.numbers[1]
+	FROM recall.batch b
+	JOIN recall.contact c ON c.tenant_id = b.tenant_id AND c.batch_id = b.batch_id
+	WHERE b.tenant_id = _queue_first_attempts.tenant_id
+	AND b.batch_id = _queue_first_attempts.batch_id
+	AND c.contact_id > after_contact
+	AND NOT EXISTS (SELECT FROM recall.call k
+		WHERE k.tenant_id = c.tenant_id AND k.batch_id = c.batch_id AND k.contact_id = c.contact_id)
+	AND NOT EXISTS (SELECT FROM recall.dial d
+		WHERE d.tenant_id = c.tenant_id AND d.contact_id = c.contact_id)
+	ORDER BY c.contact_id;
+END;
+COMMENT ON FUNCTION recall._queue_first_attempts(int, bigint, bigint, timestamptz) IS
+'Makes a permit, due at an instant, for each contact of the batch behind a given one that has neither a call nor a permit.';
+
+CREATE FUNCTION recall.add_contact(
+	tenant_id int, batch_id bigint, numbers text[], time_zone text DEFAULT NULL, priority int DEFAULT 0,
+	reference text DEFAULT NULL, attributes jsonb DEFAULT NULL)
+RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	batch recall.batch;
+	created bigint;
+BEGIN
+	PERFORM recall._require(tenant_id, 'manage');
+	batch := recall._open_batch(tenant_id, batch_id);
+	PERFORM recall._check_numbers(numbers);
+
+	created := recall._next_id(tenant_id, 'contact');
+	INSERT INTO recall.contact (tenant_id, contact_id, batch_id, priority, numbers, time_zone, reference, attributes)
+	VALUES (add_contact.tenant_id, created, add_contact.batch_id, coalesce(add_contact.priority, 0), add_contact.numbers,
+		recall._check_time_zone(add_contact.time_zone), add_contact.reference, add_contact.attributes);
+	IF batch.state = 'started' THEN
+		PERFORM recall._queue_first_attempts(tenant_id, batch_id, created - 1, now());
+	END IF;
+	RETURN created;
+END $$;
+COMMENT ON FUNCTION recall.add_contact(int, bigint, text[], text, int, text, jsonb) IS
+'Adds a contact to a batch and returns its id; in a started batch its first attempt is queued. numbers: 1 to 10 in the order in which to try them, each "+" and 7 to 15 digits (ITU-T E.164); time_zone: IANA, null = the tenant''s; priority: higher first. Right: manage. Errors: 42501; 22P02 a number; 22023 no or too many numbers, an unknown time zone; 55000 the batch is finished.';
+
+CREATE FUNCTION recall._read_source(source regclass) RETURNS SETOF record
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'recall_read_source';
+COMMENT ON FUNCTION recall._read_source(regclass) IS
+'The rows of a table or view, read with the caller''s rights and in the table''s order. The call names the columns; one that the source has not is null.';
+
+CREATE FUNCTION recall._check_number(number text, source_row bigint DEFAULT 0) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_check_number';
+COMMENT ON FUNCTION recall._check_number(text, bigint) IS
+'The number, when it is "+" and 7 to 15 digits. Errors: 22P02 with the character, and the row when one is named.';
+
+CREATE FUNCTION recall._check_numbers(numbers text[], source_row bigint DEFAULT 0) RETURNS text[]
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_check_numbers';
+COMMENT ON FUNCTION recall._check_numbers(text[], bigint) IS
+'The numbers, when they are 1 to 10 different ones. Errors: 22P02 a number; 22023 none, too many, a null, one twice.';
+
+CREATE FUNCTION recall.add_contacts(tenant_id int, batch_id bigint, source regclass) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	batch recall.batch;
+	first_id bigint;
+	added bigint;
+BEGIN
+	PERFORM recall._require(tenant_id, 'manage');
+	batch := recall._open_batch(tenant_id, batch_id);
+	/* Holding the counter keeps others from taking ids in between; it is set when the rows are counted. */
+	first_id := recall._next_id(tenant_id, 'contact', 0);
+
+	INSERT INTO recall.contact (tenant_id, contact_id, batch_id, priority, numbers, time_zone, reference, attributes)
+	SELECT add_contacts.tenant_id, first_id - 1 + s.source_row, add_contacts.batch_id, coalesce(s.priority, 0),
+		recall._check_numbers(s.numbers, s.source_row), recall._check_time_zone(s.time_zone),
+		s.reference, s.attributes
+	FROM ROWS FROM (recall._read_source(source)
+		AS (numbers text[], time_zone text, priority int, reference text, attributes jsonb))
+		WITH ORDINALITY AS s(numbers, time_zone, priority, reference, attributes, source_row);
+	GET DIAGNOSTICS added = ROW_COUNT;
+
+	PERFORM recall._next_id(tenant_id, 'contact', added);
+	IF batch.state = 'started' THEN
+		PERFORM recall._queue_first_attempts(tenant_id, batch_id, first_id - 1, now());
+	END IF;
+	PERFORM recall._log(tenant_id, 'batch', batch_id::text, 'add_contacts', detail => jsonb_build_object('contacts', added));
+	RETURN added;
+END $$;
+COMMENT ON FUNCTION recall.add_contacts(int, bigint, regclass) IS
+'Adds the rows of a table or view to a batch, all or none, and returns how many. Columns, numbers being required: numbers text[], time_zone text, priority int, reference text, attributes jsonb; read with the caller''s rights. Right: manage. Errors as of add_contact(), naming the first bad row; 42501 also when the caller may not read the source.';
+

@@ -1,0 +1,212 @@
+/* Completed call data that came in from elsewhere: one call, or a table of them. */
+
+CREATE FUNCTION recall._tally(tenant_id int, recycle_id bigint, dialled bigint, reached bigint) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	INSERT INTO recall.recycle_tally AS t (tenant_id, recycle_id, slot, dialled, reached)
+	VALUES (tenant_id, recycle_id, pg_catalog.pg_backend_pid() % 16, dialled, reached)
+	ON CONFLICT (tenant_id, recycle_id, slot) DO UPDATE
+	SET dialled = t.dialled + excluded.dialled, reached = t.reached + excluded.reached;
+END;
+COMMENT ON FUNCTION recall._tally(int, bigint, bigint, bigint) IS
+'Counts re-dial rows of a record that became completed calls, and how many of these were answered.';
+
+CREATE FUNCTION recall._times_in_order(started_at timestamptz, ended_at timestamptz, at timestamptz) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN pg_catalog.isfinite(started_at) AND started_at <= ended_at AND ended_at <= at + interval '5 min';
+COMMENT ON FUNCTION recall._times_in_order(timestamptz, timestamptz, timestamptz) IS
+'Whether a call began before it ended, and ended no later than five minutes after an instant: clocks differ.';
+
+CREATE FUNCTION recall._raise_call_fault(
+	tenant_id int, fault text, row_prefix text, contact_id bigint, number text, business_result text,
+	started_at timestamptz, ended_at timestamptz)
+RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	CASE fault
+	WHEN 'contact' THEN
+		PERFORM recall._deny(format('%scontact %s of tenant %s', row_prefix, coalesce(contact_id::text, 'null'), tenant_id));
+	WHEN 'result' THEN
+		PERFORM recall._invalid(
+			format('%sbusiness result "%s" does not exist in tenant %s', row_prefix, business_result, tenant_id),
+			recall._result_hint(tenant_id, business_result));
+	WHEN 'number' THEN
+		PERFORM recall._invalid(format('%snumber "%s" is not one of contact %s', row_prefix, number, contact_id),
+			'A call is made to one of the numbers of its contact.');
+	WHEN 'times' THEN
+		PERFORM recall._invalid(
+			format('%sa call cannot last from %s to %s', row_prefix, started_at, ended_at),
+			'A call ends at or after its start, and no more than 5 minutes in the future.');
+	WHEN 'permit' THEN
+		PERFORM recall._refuse(format('%scontact %s is out with a dialer', row_prefix, contact_id),
+			'Its call must be reported, or its unknown outcome settled, first.');
+	END CASE;
+END $$;
+COMMENT ON FUNCTION recall._raise_call_fault(int, text, text, bigint, text, text, timestamptz, timestamptz) IS
+'Raises the error for what is wrong with a completed call: 42501, 22023 or 55000.';
+
+CREATE FUNCTION recall.record_call(
+	tenant_id int, contact_id bigint, failure_cause recall.failure_cause, business_result text, number text DEFAULT NULL,
+	started_at timestamptz DEFAULT now(), ended_at timestamptz DEFAULT now(), raw_code text DEFAULT NULL,
+	agent text DEFAULT NULL)
+RETURNS int
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	contact recall.contact;
+	permit recall.dial;
+	next_attempt int;
+	fault text;
+BEGIN
+	PERFORM recall._require(tenant_id, 'dial');
+	SELECT * INTO contact FROM recall.contact c
+	WHERE c.tenant_id = record_call.tenant_id AND c.contact_id = record_call.contact_id;
+	IF FOUND THEN
+		PERFORM recall._lock_batch(tenant_id, contact.batch_id, false);
+		PERFORM FROM recall.contact c
+		WHERE c.tenant_id = record_call.tenant_id AND c.contact_id = record_call.contact_id
+		FOR NO KEY UPDATE;
+		SELECT * INTO permit FROM recall.dial d
+		WHERE d.tenant_id = record_call.tenant_id AND d.contact_id = record_call.contact_id
+		FOR UPDATE;
+	END IF;
+
+	number := coalesce(number, contact.numbers[1]);
+	ended_at := coalesce(ended_at, now());
+	started_at := coalesce(started_at, least(ended_at, now()));
+	fault := CASE
+		WHEN contact.contact_id IS NULL THEN 'contact'
+		WHEN permit.state <> 'ready' THEN 'permit'
+		WHEN business_result IS NOT NULL AND NOT EXISTS (SELECT FROM recall.business_result b
+			WHERE b.tenant_id = record_call.tenant_id AND b.code = record_call.business_result) THEN 'result'
+		WHEN number <> ALL (contact.numbers) THEN 'number'
+		WHEN NOT recall._times_in_order(started_at, ended_at, now()) THEN 'times'
+		END;
+	IF fault IS NOT NULL THEN
+		PERFORM recall._raise_call_fault(tenant_id, fault, '', contact_id, number, business_result, started_at, ended_at);
+	END IF;
+
+	DELETE FROM recall.dial d WHERE d.tenant_id = record_call.tenant_id AND d.contact_id = record_call.contact_id;
+	SELECT coalesce(max(k.attempt), 0) + 1 INTO next_attempt FROM recall.call k
+	WHERE k.tenant_id = record_call.tenant_id AND k.batch_id = contact.batch_id AND k.contact_id = record_call.contact_id;
+	INSERT INTO recall.call (tenant_id, attempt, batch_id, contact_id, recycle_id, started_at, ended_at, recorded_at,
+		failure_cause, number, business_result, raw_code, agent)
+	VALUES (tenant_id, next_attempt, contact.batch_id, contact_id, permit.recycle_id, started_at, ended_at,
+		clock_timestamp(), failure_cause, number, business_result, raw_code, agent);
+	IF permit.recycle_id IS NOT NULL THEN
+		PERFORM recall._tally(tenant_id, permit.recycle_id, 1, (failure_cause IS NULL)::int);
+	END IF;
+	RETURN next_attempt;
+END $$;
+COMMENT ON FUNCTION recall.record_call(int, bigint, recall.failure_cause, text, text, timestamptz, timestamptz, text, text) IS
+'Appends a completed call and returns its attempt number. failure_cause: null = answered; business_result: one of the tenant''s codes, or null; number: one of the contact''s, null = the first; started_at <= ended_at <= now + 5 min. A ready permit of the contact is used up. Right: dial. Errors: 42501; 22023 an unknown result, a foreign number, times out of order; 55000 the contact is out with a dialer.';
+
+CREATE FUNCTION recall._source_calls(tenant_id int, source regclass, at timestamptz)
+RETURNS TABLE (
+	source_row bigint, contact_id bigint, batch_id bigint, failure_cause recall.failure_cause, business_result text,
+	number text, started_at timestamptz, ended_at timestamptz, raw_code text, agent text, recycle_id bigint,
+	has_permit boolean, fault text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT s.source_row, s.contact_id, c.batch_id, s.failure_cause, s.business_result, v.number, v.started_at, v.ended_at,
+		s.raw_code, s.agent, d.recycle_id, d.contact_id IS NOT NULL,
+		CASE
+			WHEN c.contact_id IS NULL THEN 'contact'
+			WHEN d.state <> 'ready' THEN 'permit'
+			WHEN s.business_result IS NOT NULL AND b.code IS NULL THEN 'result'
+			WHEN v.number <> ALL (c.numbers) THEN 'number'
+			WHEN NOT recall._times_in_order(v.started_at, v.ended_at, at) THEN 'times'
+		END
+	FROM ROWS FROM (recall._read_source(source)
+		AS (contact_id bigint, failure_cause recall.failure_cause, business_result text, number text,
+			started_at timestamptz, ended_at timestamptz, raw_code text, agent text))
+		WITH ORDINALITY AS s(contact_id, failure_cause, business_result, number, started_at, ended_at, raw_code, agent,
+			source_row)
+	LEFT JOIN recall.contact c ON c.tenant_id = _source_calls.tenant_id AND c.contact_id = s.contact_id
+	LEFT JOIN recall.business_result b ON b.tenant_id = _source_calls.tenant_id AND b.code = s.business_result
+	LEFT JOIN recall.dial d ON d.tenant_id = _source_calls.tenant_id AND d.contact_id = s.contact_id
+	CROSS JOIN LATERAL (SELECT coalesce(s.number, c.numbers[1]) AS number,
+		coalesce(s.started_at, least(s.ended_at, at)) AS started_at, coalesce(s.ended_at, at) AS ended_at) v;
+END;
+COMMENT ON FUNCTION recall._source_calls(int, regclass, timestamptz) IS
+'The completed calls of a bulk source beside their contacts, defaults filled in, each with what is wrong with it.';
+
+CREATE FUNCTION recall._lock_source_batches(tenant_id int, source regclass) RETURNS bigint[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	batches bigint[];
+BEGIN
+	batches := ARRAY(
+		SELECT DISTINCT c.batch_id
+		FROM recall._read_source(source) AS s(contact_id bigint)
+		JOIN recall.contact c ON c.tenant_id = _lock_source_batches.tenant_id AND c.contact_id = s.contact_id
+		ORDER BY c.batch_id);
+	FOR i IN 1 .. cardinality(batches) LOOP
+		PERFORM recall._lock_batch(tenant_id, batches[i], true);
+	END LOOP;
+	RETURN batches;
+END $$;
+COMMENT ON FUNCTION recall._lock_source_batches(int, regclass) IS
+'Locks each batch to which a bulk source adds calls, alone, and returns them.';
+
+CREATE FUNCTION recall.record_calls(tenant_id int, source regclass) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	locked bigint[];
+	permits bigint;
+	used bigint;
+	appended bigint;
+	read_rows bigint;
+	bad record;
+BEGIN
+	PERFORM recall._require(tenant_id, 'dial');
+	locked := recall._lock_source_batches(tenant_id, source);
+
+	WITH source_call AS MATERIALIZED (
+		SELECT s.*, row_number() OVER (PARTITION BY s.batch_id, s.contact_id ORDER BY s.started_at, s.source_row) AS nth
+		FROM recall._source_calls(record_calls.tenant_id, source, now()) s
+	), used_permit AS (
+		DELETE FROM recall.dial d
+		USING source_call s
+		WHERE s.nth = 1 AND s.has_permit
+		AND d.tenant_id = record_calls.tenant_id AND d.contact_id = s.contact_id AND d.state = 'ready'
+		RETURNING d.contact_id
+	), appended_call AS (
+		INSERT INTO recall.call (tenant_id, attempt, batch_id, contact_id, recycle_id, started_at, ended_at, recorded_at,
+			failure_cause, number, business_result, raw_code, agent)
+		SELECT record_calls.tenant_id,
+			s.nth + coalesce((SELECT max(k.attempt) FROM recall.call k
+				WHERE k.tenant_id = record_calls.tenant_id AND k.batch_id = s.batch_id AND k.contact_id = s.contact_id), 0),
+			s.batch_id, s.contact_id, CASE WHEN s.nth = 1 THEN s.recycle_id END, s.started_at, s.ended_at,
+			clock_timestamp(), s.failure_cause, s.number, s.business_result, s.raw_code, s.agent
+		FROM source_call s
+		WHERE s.fault IS NULL AND s.batch_id = ANY (locked)
+		ORDER BY s.batch_id, s.contact_id, s.nth
+		RETURNING 1
+	), tallied AS (
+		SELECT recall._tally(record_calls.tenant_id, t.recycle_id, t.dialled, t.reached)
+		FROM (SELECT s.recycle_id, count(*) AS dialled, count(*) FILTER (WHERE s.failure_cause IS NULL) AS reached
+			FROM source_call s
+			WHERE s.nth = 1 AND s.recycle_id IS NOT NULL
+			GROUP BY s.recycle_id
+			ORDER BY s.recycle_id) t
+	)
+	SELECT (SELECT count(*) FROM source_call), (SELECT count(*) FROM source_call s WHERE s.nth = 1 AND s.has_permit),
+		(SELECT count(*) FROM used_permit), (SELECT count(*) FROM appended_call)
+	INTO read_rows, permits, used, appended
+	FROM (SELECT count(*) FROM tallied) t;
+
+	IF appended < read_rows OR used < permits THEN
+		SELECT * INTO bad FROM recall._source_calls(record_calls.tenant_id, source, now()) s
+		WHERE s.fault IS NOT NULL
+		ORDER BY s.source_row LIMIT 1;
+		IF NOT FOUND THEN
+			PERFORM recall._refuse('a contact or the source changed while the calls were recorded', 'Try again.');
+		END IF;
+		PERFORM recall._raise_call_fault(tenant_id, bad.fault, format('row %s: ', bad.source_row), bad.contact_id, bad.number,
+			bad.business_result, bad.started_at, bad.ended_at);
+	END IF;
+	RETURN appended;
+END $$;
+COMMENT ON FUNCTION recall.record_calls(int, regclass) IS
+'Appends the completed calls of a table or view, all or none, and returns how many. Columns, contact_id being required: contact_id, failure_cause, business_result, number, started_at, ended_at, raw_code, agent; read with the caller''s rights. A contact''s attempts are numbered by (started_at, order in the source). Each batch concerned is locked until the end. Right: dial. Errors as of record_call(), naming the first bad row.';
+

@@ -1,0 +1,169 @@
+/*
+ * The processor. It is level-triggered: it looks at what is unfinished and works until nothing is, so that a
+ * missed, late, repeated or overlapping run costs delay and nothing else. The unit of work is a chunk of one
+ * record's contacts in a transaction of its own: emitted permits, counters and position are committed together,
+ * and a run that is killed is taken up where its last chunk ended. Tenants take turns, chunk by chunk.
+ */
+
+CREATE FUNCTION recall._begin_tick() RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	tick bigint;
+BEGIN
+	INSERT INTO recall.tick (started_at) VALUES (clock_timestamp()) RETURNING tick_id INTO tick;
+	DELETE FROM recall.tick WHERE tick_id <= tick - 10000;
+	RETURN tick;
+END $$;
+COMMENT ON FUNCTION recall._begin_tick() IS
+'A step of process(): notes that a run begins, and forgets the runs before the last 10 000. Called alone it leaves a run without an end, and does no other harm.';
+
+CREATE FUNCTION recall._end_tick(run bigint) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	UPDATE recall.tick SET finished_at = pg_catalog.clock_timestamp() WHERE tick_id = run AND finished_at IS NULL;
+END;
+COMMENT ON FUNCTION recall._end_tick(bigint) IS
+'A step of process(): notes that a run has ended. Called alone it ends a run''s note early, and does no other harm.';
+
+CREATE FUNCTION recall._next_record(after_tenant int) RETURNS recall.recycle
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+	recycle recall.recycle;
+	bound int;
+BEGIN
+	FOREACH bound IN ARRAY ARRAY[after_tenant, 0] LOOP
+		SELECT * INTO recycle FROM recall.recycle r
+		WHERE r.state IN ('waiting', 'running') AND r.tenant_id > bound
+		ORDER BY r.tenant_id, r.recycle_id
+		LIMIT 1
+		FOR NO KEY UPDATE SKIP LOCKED;
+		EXIT WHEN FOUND;
+	END LOOP;
+	RETURN recycle;
+END $$;
+COMMENT ON FUNCTION recall._next_record(int) IS
+'The next record to work on, locked: the oldest of the next tenant behind the given one, then from the first again; null when there is none that nobody else works on.';
+
+CREATE FUNCTION recall._chunk_size() RETURNS int
+LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_chunk_size_setting';
+COMMENT ON FUNCTION recall._chunk_size() IS 'The setting recall.chunk_size.';
+
+CREATE FUNCTION recall._emit_chunk(recycle recall.recycle, OUT judged bigint, OUT matched bigint, OUT emitted bigint,
+	OUT last_emitted bigint, OUT last_contact bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
+BEGIN
+	PERFORM recall._lock_batch(recycle.tenant_id, recycle.batch_id, true);
+	WITH contact AS MATERIALIZED (
+		SELECT j.contact_id, j.priority, j.attempts, j.number, j.due_at, j.verdict
+		FROM recall._judge(recycle.tenant_id, recycle.batch_id, recycle.policy, recycle.requested_at,
+			recycle.last_contact, CASE WHEN recycle.wrapped THEN recycle.start_after ELSE 9223372036854775807 END,
+			recall._chunk_size()) j
+	), permit AS (
+		INSERT INTO recall.dial (tenant_id, attempt, contact_id, task_id, batch_id, recycle_id, due_at, priority, number)
+		SELECT recycle.tenant_id, c.attempts + 1, c.contact_id, b.task_id, b.batch_id, recycle.recycle_id, c.due_at,
+			c.priority, c.number
+		FROM contact c, recall.batch b
+		WHERE c.verdict = 'recall' AND b.tenant_id = recycle.tenant_id AND b.batch_id = recycle.batch_id
+		ORDER BY c.contact_id
+		LIMIT recycle.cap - recycle.emitted
+		RETURNING dial.contact_id
+	)
+	SELECT c.judged, c.matched, p.emitted, p.last_emitted, c.last_contact
+	INTO _emit_chunk.judged, _emit_chunk.matched, _emit_chunk.emitted, _emit_chunk.last_emitted, _emit_chunk.last_contact
+	FROM (SELECT count(*) AS judged, count(*) FILTER (WHERE contact.verdict = 'recall') AS matched,
+			max(contact.contact_id) AS last_contact FROM contact) c,
+		(SELECT count(*) AS emitted, max(permit.contact_id) AS last_emitted FROM permit) p;
+END $$;
+COMMENT ON FUNCTION recall._emit_chunk(recall.recycle) IS
+'Judges the next chunk of a record''s contacts and makes the permits for those that are recalled, up to the record''s cap.';
+
+CREATE FUNCTION recall._advance(recycle recall.recycle) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	gate record;
+	chunk record;
+	at_end boolean;
+	must_wrap boolean;
+BEGIN
+	IF recycle.state = 'waiting' THEN
+		PERFORM recall._move_recycle(recycle.tenant_id, recycle.recycle_id, 'run', 'running');
+		RETURN 0;
+	END IF;
+	SELECT * INTO gate FROM recall._shut_gate(recycle.tenant_id, recycle.batch_id);
+	IF gate.message IS NOT NULL THEN
+		PERFORM recall._refuse(gate.message, gate.hint);
+	END IF;
+
+	SELECT * INTO chunk FROM recall._emit_chunk(recycle);
+	at_end := chunk.judged < recall._chunk_size();
+	must_wrap := at_end AND NOT recycle.wrapped AND recycle.start_after > 0;
+	UPDATE recall.recycle r
+	SET judged = r.judged + chunk.judged,
+		matched = r.matched + chunk.matched,
+		emitted = r.emitted + chunk.emitted,
+		last_emitted = coalesce(chunk.last_emitted, r.last_emitted),
+		last_contact = CASE WHEN must_wrap THEN 0 ELSE coalesce(chunk.last_contact, r.last_contact) END,
+		wrapped = r.wrapped OR must_wrap,
+		advanced_at = clock_timestamp()
+	WHERE r.tenant_id = recycle.tenant_id AND r.recycle_id = recycle.recycle_id;
+	IF at_end AND NOT must_wrap THEN
+		PERFORM recall._move_recycle(recycle.tenant_id, recycle.recycle_id, 'complete', 'completed');
+	END IF;
+	RETURN chunk.emitted;
+END $$;
+COMMENT ON FUNCTION recall._advance(recall.recycle) IS
+'Takes a locked record one step on: to running, or over its next chunk, or to completed; returns the permits made. Errors: 55000 a gate is shut.';
+
+CREATE FUNCTION recall._fail_record(recycle recall.recycle, why text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF recycle.state = 'waiting' THEN
+		PERFORM recall._move_recycle(recycle.tenant_id, recycle.recycle_id, 'run', 'running');
+	END IF;
+	UPDATE recall.recycle r SET error = why
+	WHERE r.tenant_id = recycle.tenant_id AND r.recycle_id = recycle.recycle_id;
+	PERFORM recall._move_recycle(recycle.tenant_id, recycle.recycle_id, 'fail', 'failed');
+END $$;
+COMMENT ON FUNCTION recall._fail_record(recall.recycle, text) IS 'Makes a locked record failed, with the reason.';
+
+CREATE FUNCTION recall._step(tick bigint, after_tenant int) RETURNS int
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	recycle recall.recycle;
+	emitted_rows bigint := 0;
+	why text;
+BEGIN
+	recycle := recall._next_record(after_tenant);
+	IF recycle.tenant_id IS NULL THEN
+		RETURN NULL;
+	END IF;
+	BEGIN
+		emitted_rows := recall._advance(recycle);
+	EXCEPTION WHEN OTHERS THEN
+		GET STACKED DIAGNOSTICS why = MESSAGE_TEXT;
+		PERFORM recall._fail_record(recycle, why);
+	END;
+	UPDATE recall.tick t
+	SET chunks = t.chunks + 1, emitted = t.emitted + emitted_rows, failed = t.failed + (why IS NOT NULL)::int
+	WHERE t.tick_id = tick;
+	RETURN recycle.tenant_id;
+END $$;
+COMMENT ON FUNCTION recall._step(bigint, int) IS
+'A step of process(): takes the oldest record of the next tenant one step on and returns the tenant, null when nothing is left to do. An error makes the record failed and is not raised. Called alone it does a part of a run, and no harm.';
+
+CREATE PROCEDURE recall.process()
+LANGUAGE plpgsql AS $$
+DECLARE
+	tick bigint := recall._begin_tick();
+	tenant int := 0;
+BEGIN
+	LOOP
+		COMMIT;
+		tenant := recall._step(tick, tenant);
+		EXIT WHEN tenant IS NULL;
+	END LOOP;
+	PERFORM recall._end_tick(tick);
+END $$;
+COMMENT ON PROCEDURE recall.process() IS
+'One run of the processor: takes every waiting or running recycle record to its end, in chunks with a COMMIT after each, tenants taking turns; notes the run in recall.tick. Any number of runs may overlap. For the scheduler: its role needs USAGE on the schema and EXECUTE on this, _begin_tick(), _step() and _end_tick(). Errors: 2D000 inside a transaction block.';
+

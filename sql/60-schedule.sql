@@ -1,0 +1,101 @@
+/* The schedule: pg_cron calls the processor. */
+
+CREATE FUNCTION recall._cron_fault(OUT message text, OUT hint text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	cron_database text := current_setting('cron.database_name', true);
+BEGIN
+	IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
+		IF cron_database IS NULL THEN
+			message := 'pg_cron is not loaded';
+			hint := 'Add pg_cron to shared_preload_libraries and restart the server.';
+		ELSIF cron_database <> current_database() THEN
+			message := format('pg_cron works in database "%s", not in "%s"', cron_database, current_database());
+			hint := recall._schedule_elsewhere(cron_database);
+		END IF;
+	ELSIF cron_database IS NULL THEN
+		message := 'pg_cron is not loaded';
+		hint := format('Install pg_cron, add it to shared_preload_libraries, set cron.database_name = ''%s'', restart the server and run CREATE EXTENSION pg_cron.',
+			current_database());
+	ELSIF cron_database <> current_database() THEN
+		message := format('pg_cron works in database "%s", not in "%s"', cron_database, current_database());
+		hint := recall._schedule_elsewhere(cron_database);
+	ELSE
+		message := format('pg_cron is not installed in database "%s"', current_database());
+		hint := 'Run CREATE EXTENSION pg_cron here.';
+	END IF;
+END $$;
+COMMENT ON FUNCTION recall._cron_fault() IS
+'Why pg_cron cannot be used from this database, and what to do about it; a null message: it can.';
+
+CREATE FUNCTION recall._schedule_elsewhere(cron_database text) RETURNS text
+LANGUAGE sql STABLE
+RETURN pg_catalog.format(
+	'Connect to database "%s" and run: SELECT cron.schedule_in_database(''recall'', ''*/5 * * * *'', ''CALL recall.process()'', %L);',
+	cron_database, pg_catalog.current_database());
+COMMENT ON FUNCTION recall._schedule_elsewhere(text) IS 'How to schedule the processor from the database that pg_cron works in.';
+
+CREATE FUNCTION recall._cron_job(OUT jobid bigint, OUT schedule text, OUT active boolean)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	EXECUTE $query$
+		SELECT j.jobid, j.schedule, j.active FROM cron.job j
+		WHERE j.jobname = 'recall' AND j.database = pg_catalog.current_database()
+		ORDER BY j.active DESC, j.jobid LIMIT 1 $query$
+	INTO jobid, schedule, active;
+END $$;
+COMMENT ON FUNCTION recall._cron_job() IS 'The cron job that calls the processor in this database; null when there is none.';
+
+CREATE FUNCTION recall.schedule(cron text DEFAULT '*/5 * * * *') RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	fault record;
+	job bigint;
+BEGIN
+	PERFORM recall._require_owner();
+	SELECT * INTO fault FROM recall._cron_fault();
+	IF fault.message IS NOT NULL THEN
+		PERFORM recall._refuse(fault.message, fault.hint);
+	END IF;
+	EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job USING 'recall', coalesce(cron, '*/5 * * * *'), 'CALL recall.process()';
+	EXECUTE 'SELECT cron.alter_job($1, active => true)' USING job;
+	RETURN job;
+END $$;
+COMMENT ON FUNCTION recall.schedule(text) IS
+'Lets pg_cron call recall.process(), by default every 5 minutes, as the extension''s owner, and returns the job''s id; scheduling again changes the one job. cron: a crontab expression, in GMT. Right: the extension''s owner. Errors: 42501; 55000 pg_cron is missing, not preloaded, or works in another database; what pg_cron says of an invalid expression.';
+
+CREATE FUNCTION recall._unschedule() RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	job bigint;
+BEGIN
+	IF (SELECT f.message FROM recall._cron_fault() f) IS NOT NULL THEN
+		RETURN false;
+	END IF;
+	SELECT j.jobid INTO job FROM recall._cron_job() j;
+	IF job IS NULL THEN
+		RETURN false;
+	END IF;
+	EXECUTE 'SELECT cron.unschedule($1)' USING job;
+	RETURN true;
+END $$;
+COMMENT ON FUNCTION recall._unschedule() IS 'Removes the cron job of this database, if there is one, and tells whether there was.';
+
+CREATE FUNCTION recall.unschedule() RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM recall._require_owner();
+	RETURN recall._unschedule();
+END $$;
+COMMENT ON FUNCTION recall.unschedule() IS
+'Removes the cron job that schedule() made and tells whether there was one. Recycle records stay and wait. Right: the extension''s owner. Errors: 42501.';
+
+CREATE FUNCTION recall._unschedule_before_drop() RETURNS event_trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'recall_unschedule_before_drop';
+COMMENT ON FUNCTION recall._unschedule_before_drop() IS
+'Event trigger that removes the cron job before the extension is dropped, so that no job is left to fail.';
+
+CREATE EVENT TRIGGER recall_unschedule ON ddl_command_start
+WHEN TAG IN ('DROP EXTENSION', 'DROP OWNED') EXECUTE FUNCTION recall._unschedule_before_drop();
+COMMENT ON EVENT TRIGGER recall_unschedule IS 'Removes the cron job of recall before the extension is dropped.';
+

@@ -1,0 +1,107 @@
+/* Health: what an administrator, or a monitor, looks at. */
+
+CREATE FUNCTION recall._scheduler_health(OUT check_name text, OUT status text, OUT detail text) RETURNS SETOF record
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	fault record;
+	job record;
+	last_run record;
+BEGIN
+	check_name := 'schedule';
+	SELECT * INTO fault FROM recall._cron_fault();
+	IF fault.message IS NOT NULL THEN
+		status := 'warning';
+		detail := format('%s, so nothing is known of the job here. %s', fault.message, fault.hint);
+		RETURN NEXT;
+		RETURN;
+	END IF;
+	SELECT * INTO job FROM recall._cron_job();
+	IF job.jobid IS NULL THEN
+		status := 'critical';
+		detail := 'there is no cron job: nobody calls recall.process(). Run SELECT recall.schedule().';
+	ELSIF NOT job.active THEN
+		status := 'critical';
+		detail := format('cron job %s is inactive. Run SELECT recall.schedule().', job.jobid);
+	ELSE
+		status := 'ok';
+		detail := format('cron job %s runs at %s', job.jobid, job.schedule);
+	END IF;
+	RETURN NEXT;
+
+	IF job.jobid IS NOT NULL THEN
+		EXECUTE $query$
+			SELECT d.status, d.return_message, d.start_time FROM cron.job_run_details d
+			WHERE d.jobid = $1 AND d.status IN ('succeeded', 'failed')
+			ORDER BY d.runid DESC LIMIT 1 $query$
+		INTO last_run USING job.jobid;
+		check_name := 'last run of the job';
+		status := CASE WHEN last_run.status = 'failed' THEN 'critical' ELSE 'ok' END;
+		detail := CASE
+			WHEN last_run.status IS NULL THEN 'it has not run yet'
+			WHEN last_run.status = 'failed' THEN format('it failed at %s: %s', last_run.start_time, last_run.return_message)
+			ELSE format('it succeeded at %s', last_run.start_time)
+		END;
+		RETURN NEXT;
+	END IF;
+END $$;
+COMMENT ON FUNCTION recall._scheduler_health() IS 'Whether pg_cron calls the processor: the job missing, inactive, or failing.';
+
+CREATE FUNCTION recall._age(since timestamptz, at timestamptz) RETURNS text
+LANGUAGE sql STABLE
+RETURN pg_catalog.date_trunc('second', pg_catalog.justify_hours(at - since))::text;
+COMMENT ON FUNCTION recall._age(timestamptz, timestamptz) IS 'How long ago, for people.';
+
+CREATE FUNCTION recall._work_health(at timestamptz, OUT check_name text, OUT status text, OUT detail text) RETURNS SETOF record
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT 'last tick',
+		CASE
+			WHEN max(k.finished_at) IS NULL OR max(k.finished_at) < at - interval '30 min' THEN 'critical'
+			WHEN max(k.finished_at) < at - interval '10 min' THEN 'warning'
+			ELSE 'ok'
+		END,
+		CASE
+			WHEN max(k.finished_at) IS NULL THEN 'recall.process() has never finished a run'
+			ELSE format('recall.process() finished %s ago', recall._age(max(k.finished_at), at))
+		END
+	FROM recall.tick k
+	UNION ALL
+	SELECT 'overdue records', CASE WHEN count(*) = 0 THEN 'ok' ELSE 'critical' END,
+		CASE
+			WHEN count(*) = 0 THEN 'no recycle record is kept waiting'
+			ELSE format('%s recycle records have waited for more than 10 minutes, the oldest for %s', count(*),
+				recall._age(min(coalesce(r.advanced_at, r.started_at, r.requested_at)), at))
+		END
+	FROM recall.recycle r
+	WHERE r.state IN ('waiting', 'running')
+	AND coalesce(r.advanced_at, r.started_at, r.requested_at) < at - interval '10 min'
+	AND r.tenant_id IN (SELECT recall._readable_tenants())
+	UNION ALL
+	SELECT 'failed records', CASE WHEN count(*) = 0 THEN 'ok' ELSE 'warning' END,
+		CASE
+			WHEN count(*) = 0 THEN 'no recycle record has failed'
+			ELSE format('%s recycle records have failed; see recall.recycle_record, then retry or cancel them', count(*))
+		END
+	FROM recall.recycle r
+	WHERE r.state = 'failed' AND r.tenant_id IN (SELECT recall._readable_tenants())
+	UNION ALL
+	SELECT 'calling hours', CASE WHEN count(*) = 0 THEN 'ok' ELSE 'warning' END,
+		CASE
+			WHEN count(*) = 0 THEN 'every task that is at work has calling hours'
+			ELSE format('%s tasks that are at work may call at any time of day; see recall.set_calling_hours()', count(*))
+		END
+	FROM recall.task t
+	WHERE t.state = 'executing' AND t.calling_hours IS NULL AND t.tenant_id IN (SELECT recall._readable_tenants());
+END;
+COMMENT ON FUNCTION recall._work_health(timestamptz) IS
+'Whether the processor keeps up at an instant, and what needs somebody''s attention in the tenants that the caller may read.';
+
+CREATE FUNCTION recall.health() RETURNS TABLE (check_name text, status text, detail text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN QUERY SELECT * FROM recall._scheduler_health();
+	RETURN QUERY SELECT * FROM recall._work_health(clock_timestamp());
+END $$;
+COMMENT ON FUNCTION recall.health() IS
+'A row for each check, with status ok, warning or critical: the cron job, its last run, the last tick (warning after 10 minutes, critical after 30), records kept waiting, failed records, tasks without calling hours. Records and tasks are those of the tenants that the caller may read.';
+

@@ -1,0 +1,26 @@
+/*
+ * Rights on the objects themselves. Nothing is for everybody but the value types and the pure functions on them;
+ * recall.grant_privilege() gives a tenant's roles what they need.
+ */
+
+REVOKE ALL ON ALL ROUTINES IN SCHEMA recall FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA recall FROM PUBLIC;
+
+DO $$
+DECLARE
+	routine regprocedure;
+BEGIN
+	/* What the operators, casts and operator classes of the value types call, and what has no state behind it. */
+	FOR routine IN
+		SELECT p.oid
+		FROM pg_catalog.pg_proc p
+		WHERE p.pronamespace = 'recall'::pg_catalog.regnamespace
+		AND p.proname IN ('policy', 'policy_eq', 'policy_ne', 'policy_hash', 'policy_hash_extended', 'policy_rules',
+			'policy_limits', 'matches', '_calling_hours_eq', '_calling_hours_ne', '_calling_hours_hash',
+			'_calling_hours_hash_extended', 'is_open', 'next_open', 'failure_causes', 'failure_cause', 'transition',
+			'state_transitions')
+	LOOP
+		EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', routine);
+	END LOOP;
+END $$;
+
