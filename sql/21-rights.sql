@@ -41,16 +41,6 @@ END;
 COMMENT ON FUNCTION recall._readable_tenants() IS
 'The tenants in which the caller has the right "read": what the views show.';
 
-CREATE FUNCTION recall._deny(what text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	RAISE insufficient_privilege USING
-		MESSAGE = format('permission denied for %s', what),
-		HINT = 'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().';
-END $$;
-COMMENT ON FUNCTION recall._deny(text) IS
-'Raises 42501: the one error for what is missing, foreign or not allowed.';
-
 CREATE FUNCTION recall._require(tenant_id int, required recall.privilege) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -65,9 +55,7 @@ CREATE FUNCTION recall._require_owner() RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	IF recall._is_owner() IS NOT TRUE THEN
-		RAISE insufficient_privilege USING
-			MESSAGE = 'permission denied: only the owner of the extension may do this',
-			HINT = 'Ask the owner of the extension recall, or a superuser.';
+		PERFORM recall._deny('what only the owner of the extension may do');
 	END IF;
 END $$;
 COMMENT ON FUNCTION recall._require_owner() IS
@@ -196,14 +184,11 @@ CREATE FUNCTION recall._check_rights(role regrole, rights recall.privilege[]) RE
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = role::oid) THEN
-		RAISE invalid_parameter_value USING
-			MESSAGE = format('role %s does not exist', role),
-			HINT = 'Rights are given to a role of this cluster; PUBLIC can have none.';
+		PERFORM recall._invalid(format('role %s does not exist', role),
+			'Rights are given to a role of this cluster; PUBLIC can have none.');
 	END IF;
 	IF coalesce(cardinality(rights), 0) = 0 OR array_position(rights, NULL) IS NOT NULL THEN
-		RAISE invalid_parameter_value USING
-			MESSAGE = 'no rights are named',
-			HINT = 'Name some of: read, manage, recycle, dial.';
+		PERFORM recall._invalid('no rights are named', 'Name some of: read, manage, recycle, dial.');
 	END IF;
 END $$;
 COMMENT ON FUNCTION recall._check_rights(regrole, recall.privilege[]) IS

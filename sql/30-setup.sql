@@ -1,19 +1,5 @@
 /* Setting up tenants, tasks, batches and business results. */
 
-CREATE FUNCTION recall._invalid(message text, hint text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	RAISE invalid_parameter_value USING MESSAGE = message, HINT = hint;
-END $$;
-COMMENT ON FUNCTION recall._invalid(text, text) IS 'Raises 22023: a value is out of its range.';
-
-CREATE FUNCTION recall._refuse(message text, hint text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	RAISE object_not_in_prerequisite_state USING MESSAGE = message, HINT = hint;
-END $$;
-COMMENT ON FUNCTION recall._refuse(text, text) IS 'Raises 55000: a gate is shut.';
-
 CREATE FUNCTION recall._check_name(kind text, name text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

@@ -59,10 +59,10 @@ END $$;
 COMMENT ON FUNCTION recall.add_contact(int, bigint, text[], text, int, text, jsonb) IS
 'Adds a contact to a batch and returns its id; in a started batch its first attempt is queued. numbers: 1 to 10 in the order in which to try them, each "+" and 7 to 15 digits (ITU-T E.164); time_zone: IANA, null = the tenant''s; priority: higher first. Right: manage. Errors: 42501; 22P02 a number; 22023 no or too many numbers, an unknown time zone; 55000 the batch is finished.';
 
-CREATE FUNCTION recall._read_source(source regclass) RETURNS SETOF record
+CREATE FUNCTION recall._read_source(source regclass, notice_others boolean) RETURNS SETOF record
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'recall_read_source';
-COMMENT ON FUNCTION recall._read_source(regclass) IS
-'The rows of a table or view, read with the caller''s rights and in the table''s order. The call names the columns; one that the source has not is null.';
+COMMENT ON FUNCTION recall._read_source(regclass, boolean) IS
+'The rows of a table or view, read with the caller''s rights and in the table''s order. The call names the columns; one that the source has not is null, and with notice_others a NOTICE names each that the call has not.';
 
 CREATE FUNCTION recall._check_number(number text, source_row bigint DEFAULT 0) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_check_number';
@@ -90,7 +90,7 @@ BEGIN
 	SELECT add_contacts.tenant_id, first_id - 1 + s.source_row, add_contacts.batch_id, coalesce(s.priority, 0),
 		recall._check_numbers(s.numbers, s.source_row), recall._check_time_zone(s.time_zone),
 		s.reference, s.attributes
-	FROM ROWS FROM (recall._read_source(source)
+	FROM ROWS FROM (recall._read_source(source, true)
 		AS (numbers text[], time_zone text, priority int, reference text, attributes jsonb))
 		WITH ORDINALITY AS s(numbers, time_zone, priority, reference, attributes, source_row);
 	GET DIAGNOSTICS added = ROW_COUNT;

@@ -116,7 +116,7 @@ BEGIN ATOMIC
 			WHEN v.number <> ALL (c.numbers) THEN 'number'
 			WHEN NOT recall._times_in_order(v.started_at, v.ended_at, at) THEN 'times'
 		END
-	FROM ROWS FROM (recall._read_source(source)
+	FROM ROWS FROM (recall._read_source(source, true)
 		AS (contact_id bigint, failure_cause recall.failure_cause, business_result text, number text,
 			started_at timestamptz, ended_at timestamptz, raw_code text, agent text))
 		WITH ORDINALITY AS s(contact_id, failure_cause, business_result, number, started_at, ended_at, raw_code, agent,
@@ -137,7 +137,7 @@ DECLARE
 BEGIN
 	batches := ARRAY(
 		SELECT DISTINCT c.batch_id
-		FROM recall._read_source(source) AS s(contact_id bigint)
+		FROM recall._read_source(source, false) AS s(contact_id bigint)
 		JOIN recall.contact c ON c.tenant_id = _lock_source_batches.tenant_id AND c.contact_id = s.contact_id
 		ORDER BY c.batch_id);
 	FOR i IN 1 .. cardinality(batches) LOOP

@@ -8,11 +8,11 @@
 CREATE FUNCTION recall._begin_tick() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	tick bigint;
+	run bigint;
 BEGIN
-	INSERT INTO recall.tick (started_at) VALUES (clock_timestamp()) RETURNING tick_id INTO tick;
-	DELETE FROM recall.tick WHERE tick_id <= tick - 10000;
-	RETURN tick;
+	INSERT INTO recall.tick (started_at) VALUES (clock_timestamp()) RETURNING tick_id INTO run;
+	DELETE FROM recall.tick WHERE tick_id <= run - 10000;
+	RETURN run;
 END $$;
 COMMENT ON FUNCTION recall._begin_tick() IS
 'A step of process(): notes that a run begins, and forgets the runs before the last 10 000. Called alone it leaves a run without an end, and does no other harm.';
@@ -126,7 +126,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION recall._fail_record(recall.recycle, text) IS 'Makes a locked record failed, with the reason.';
 
-CREATE FUNCTION recall._step(tick bigint, after_tenant int) RETURNS int
+CREATE FUNCTION recall._step(run bigint, after_tenant int) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	recycle recall.recycle;
@@ -145,7 +145,7 @@ BEGIN
 	END;
 	UPDATE recall.tick t
 	SET chunks = t.chunks + 1, emitted = t.emitted + emitted_rows, failed = t.failed + (why IS NOT NULL)::int
-	WHERE t.tick_id = tick;
+	WHERE t.tick_id = run;
 	RETURN recycle.tenant_id;
 END $$;
 COMMENT ON FUNCTION recall._step(bigint, int) IS
@@ -154,15 +154,15 @@ COMMENT ON FUNCTION recall._step(bigint, int) IS
 CREATE PROCEDURE recall.process()
 LANGUAGE plpgsql AS $$
 DECLARE
-	tick bigint := recall._begin_tick();
+	run bigint := recall._begin_tick();
 	tenant int := 0;
 BEGIN
 	LOOP
 		COMMIT;
-		tenant := recall._step(tick, tenant);
+		tenant := recall._step(run, tenant);
 		EXIT WHEN tenant IS NULL;
 	END LOOP;
-	PERFORM recall._end_tick(tick);
+	PERFORM recall._end_tick(run);
 END $$;
 COMMENT ON PROCEDURE recall.process() IS
 'One run of the processor: takes every waiting or running recycle record to its end, in chunks with a COMMIT after each, tenants taking turns; notes the run in recall.tick. Any number of runs may overlap. For the scheduler: its role needs USAGE on the schema and EXECUTE on this, _begin_tick(), _step() and _end_tick(). Errors: 2D000 inside a transaction block.';

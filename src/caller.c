@@ -117,7 +117,7 @@ read_as_caller(const char *query, Tuplestorestate *rows)
 }
 
 /*
- * _read_source(source regclass) returns setof record
+ * _read_source(source regclass, notice_others boolean) returns setof record
  *
  * The columns named in the call's column definition list, read from the table as the caller.
  */
@@ -133,7 +133,8 @@ recall_read_source(PG_FUNCTION_ARGS)
 	if (get_rel_name(source_oid) == NULL)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("source relation %u does not exist", source_oid)));
 	source = table_open(source_oid, AccessShareLock);
-	notice_unknown_columns(RelationGetDescr(source), result->setDesc, RelationGetRelationName(source));
+	if (PG_GETARG_BOOL(1))
+		notice_unknown_columns(RelationGetDescr(source), result->setDesc, RelationGetRelationName(source));
 	query = build_query(source_oid, RelationGetDescr(source), result->setDesc);
 	read_as_caller(query, result->setResult);
 	table_close(source, NoLock);

@@ -9,6 +9,7 @@
  *	transition.c			the state machines
  *	caller.c				who is calling, and reading a table with the caller's rights
  *	phone_number.c			telephone numbers
+ *	raise.c					the refusals
  *	drop_hook.c				no scheduled job outlives the extension
  */
 #include "recall.h"

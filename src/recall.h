@@ -15,6 +15,17 @@
 #include "compat.h"
 #include "parse.h"
 
+/*
+ * Forget which calls led here, so that an error raised next has no CONTEXT: recall raises its refusals deep
+ * inside SQL functions, and somebody who reads one in psql wants the message and the hint. Whoever catches the
+ * error restores the stack.
+ */
+static inline void
+recall_forget_context(void)
+{
+	error_context_stack = NULL;
+}
+
 /* parse_error.c */
 extern void recall_report_parse_error(const char *type_name, const char *text, const ParseError *error,
 									  Node *escontext);

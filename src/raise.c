@@ -1,0 +1,49 @@
+/*
+ * raise.c
+ *		The refusals of recall, in one place for each SQLSTATE.
+ *
+ * Each carries a hint that says what to do, and no CONTEXT.
+ */
+#include "recall.h"
+
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(recall_deny);
+PG_FUNCTION_INFO_V1(recall_refuse);
+PG_FUNCTION_INFO_V1(recall_invalid);
+
+static void
+raise_plainly(int sqlstate, const char *message, const char *hint)
+{
+	recall_forget_context();
+	ereport(ERROR, (errcode(sqlstate), errmsg("%s", message), errhint("%s", hint)));
+}
+
+/* _deny(what text): 42501 */
+Datum
+recall_deny(PG_FUNCTION_ARGS)
+{
+	raise_plainly(ERRCODE_INSUFFICIENT_PRIVILEGE,
+				  psprintf("permission denied for %s", text_to_cstring(PG_GETARG_TEXT_PP(0))),
+				  "It does not exist, or your role has no such right there; "
+				  "rights are given with recall.grant_privilege().");
+	PG_RETURN_VOID();
+}
+
+/* _refuse(message text, hint text): 55000 */
+Datum
+recall_refuse(PG_FUNCTION_ARGS)
+{
+	raise_plainly(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, text_to_cstring(PG_GETARG_TEXT_PP(0)),
+				  text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	PG_RETURN_VOID();
+}
+
+/* _invalid(message text, hint text): 22023 */
+Datum
+recall_invalid(PG_FUNCTION_ARGS)
+{
+	raise_plainly(ERRCODE_INVALID_PARAMETER_VALUE, text_to_cstring(PG_GETARG_TEXT_PP(0)),
+				  text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	PG_RETURN_VOID();
+}
