@@ -1,11 +1,15 @@
+# recall: a PGXS extension. For those who package it: make, make install, make installcheck, with PG_CONFIG.
+# For everybody else: make check and make demo, which need nothing installed beforehand.
+
 EXTENSION  = recall
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" recall.control)
 
 MODULE_big = recall
 OBJS       = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 SQL_PARTS  = $(sort $(wildcard sql/[0-9][0-9]-*.sql))
-DATA       = $(wildcard sql/recall--*--*.sql)
 DATA_built = sql/recall--$(EXTVERSION).sql
+# Committed: upgrade scripts, and the full scripts of released versions.
+DATA       = $(filter-out $(DATA_built),$(wildcard sql/recall--*.sql))
 EXTRA_CLEAN = $(DATA_built)
 
 PG_CFLAGS  = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare
@@ -15,14 +19,51 @@ REGRESS_OPTS   = --inputdir=test --load-extension=recall
 ISOLATION      = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=recall
 TAP_TESTS      = 1
-PROVE_TESTS    = test/t/*.pl
+PROVE_TESTS   ?= test/t/*.pl
 
 PG_CONFIG ?= pg_config
-PGXS := $(shell $(PG_CONFIG) --pgxs)
+
+# Only the goals that build or install need a server's headers.
+COMMANDS = check demo psql stop format lint META.json
+ifneq (,$(filter-out $(COMMANDS),$(or $(MAKECMDGOALS),all)))
+PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
+ifeq (,$(PGXS))
+$(error $(PG_CONFIG) does not lead to the server's headers. Install them (on Debian: postgresql-server-dev-15) or set PG_CONFIG; "make check" installs what it needs by itself)
+endif
 include $(PGXS)
+PROVE_FLAGS += -I test/t
+endif
 
 sql/recall--$(EXTVERSION).sql: $(SQL_PARTS) recall.control
 	cat $(SQL_PARTS) > $@
 
 # PGXS tracks no headers; without the .bc the JIT bitcode would go stale.
 $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
+
+.PHONY: check demo psql stop format lint
+
+# Run all tests. ONLY="regress isolation pgtap tap", TESTS="policy …", PROVE_TESTS=test/t/….pl narrow, PG_MAJOR=15 chooses, KEEP=1 keeps.
+# (PGXS has a goal of this name, which says that it is not supported: ours is for whoever asked for it.)
+ifneq (,$(filter check,$(MAKECMDGOALS)))
+check:
+	@test/harness/check.sh
+endif
+
+# Tell the story on a private server, which stays: DATA=file.csv uses your calls. Then: make psql, make stop.
+demo:
+	@test/harness/demo.sh start
+
+psql stop:
+	@test/harness/demo.sh $@
+
+format:
+	clang-format -i src/*.[ch]
+
+lint:
+	clang-format --dry-run -Werror src/*.[ch]
+	shellcheck -x .ci/run $(wildcard test/harness/*.sh doc/demo/*.sh bench/*.sh)
+	! command -v cppcheck >/dev/null || cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr src
+
+# The version is recall.control's; its copies stand on lines of their own.
+META.json: recall.control
+	sed -i 's/^\( *"version": "\)[^"]*/\1$(EXTVERSION)/' $@

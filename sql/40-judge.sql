@@ -5,7 +5,7 @@
 
 CREATE FUNCTION recall._judge(
 	tenant_id int, batch_id bigint, policy recall.policy, asked_at timestamptz,
-	after_contact bigint DEFAULT 0, upto_contact bigint DEFAULT 9223372036854775807, how_many int DEFAULT NULL)
+	after_contact bigint DEFAULT 0, upto_contact bigint DEFAULT 9223372036854775807)
 RETURNS TABLE (
 	contact_id bigint, priority int, attempts int, failure_cause recall.failure_cause, business_result text, number text,
 	verdict text, rule int, reason text, due_at timestamptz)
@@ -13,40 +13,31 @@ LANGUAGE sql STABLE PARALLEL RESTRICTED
 BEGIN ATOMIC
 	SELECT c.contact_id, c.priority, k.attempt, k.failure_cause, k.business_result, k.number, v.verdict, m.rule, v.reason,
 		o.opens_at
-	FROM (
-		SELECT t.calling_hours, n.time_zone, n.holidays
-		FROM recall.batch b
-		JOIN recall.task t ON t.tenant_id = b.tenant_id AND t.task_id = b.task_id
-		JOIN recall.tenant n ON n.tenant_id = b.tenant_id
-		WHERE b.tenant_id = _judge.tenant_id AND b.batch_id = _judge.batch_id
-	) h
-	CROSS JOIN (
-		SELECT i.contact_id, i.priority, i.time_zone
-		FROM recall.contact i
+	FROM recall.contact c
+	LEFT JOIN (
+		/* Backwards, as the key is read without a sort: the first row of each contact is its latest call. */
+		SELECT DISTINCT ON (i.contact_id) i.contact_id, i.attempt, i.failure_cause, i.business_result, i.number, i.ended_at,
+			i.recorded_at
+		FROM recall.call i
 		WHERE i.tenant_id = _judge.tenant_id AND i.batch_id = _judge.batch_id
 		AND i.contact_id > after_contact AND i.contact_id <= upto_contact
-		ORDER BY i.contact_id
-		LIMIT how_many
-	) c
-	LEFT JOIN LATERAL (
-		SELECT i.attempt, i.failure_cause, i.business_result, i.number, i.ended_at, i.recorded_at
-		FROM recall.call i
-		WHERE i.tenant_id = _judge.tenant_id AND i.batch_id = _judge.batch_id AND i.contact_id = c.contact_id
-		ORDER BY i.attempt DESC
-		LIMIT 1
-	) k ON true
-	LEFT JOIN LATERAL (
-		SELECT i.state
-		FROM recall.dial i
-		WHERE i.tenant_id = _judge.tenant_id AND i.contact_id = c.contact_id
-		LIMIT 1
-	) d ON true
+		ORDER BY i.contact_id DESC, i.attempt DESC
+	) k ON k.contact_id = c.contact_id
+	LEFT JOIN recall.dial d
+		ON d.tenant_id = _judge.tenant_id AND d.contact_id = c.contact_id
+		AND d.contact_id > after_contact AND d.contact_id <= upto_contact
 	CROSS JOIN LATERAL (
 		SELECT recall._matching_rule(policy, k.failure_cause, k.business_result) AS rule
 	) m
 	CROSS JOIN LATERAL (
 		SELECT CASE WHEN m.rule > 0 THEN
-			recall.next_open(h.calling_hours, coalesce(c.time_zone, h.time_zone), k.ended_at, h.holidays) END AS opens_at
+			recall.next_open(
+				(SELECT t.calling_hours FROM recall.batch b
+					JOIN recall.task t ON t.tenant_id = b.tenant_id AND t.task_id = b.task_id
+					WHERE b.tenant_id = _judge.tenant_id AND b.batch_id = _judge.batch_id),
+				coalesce(c.time_zone, (SELECT n.time_zone FROM recall.tenant n WHERE n.tenant_id = _judge.tenant_id)),
+				k.ended_at,
+				(SELECT n.holidays FROM recall.tenant n WHERE n.tenant_id = _judge.tenant_id)) END AS opens_at
 	) o
 	CROSS JOIN LATERAL (
 		SELECT
@@ -71,10 +62,12 @@ BEGIN ATOMIC
 				WHEN o.opens_at IS NULL THEN 'the calling hours never open'
 				ELSE 'a rule recalls this outcome'
 			END AS reason
-	) v;
+	) v
+	WHERE c.tenant_id = _judge.tenant_id AND c.batch_id = _judge.batch_id
+	AND c.contact_id > after_contact AND c.contact_id <= upto_contact;
 END;
-COMMENT ON FUNCTION recall._judge(int, bigint, recall.policy, timestamptz, bigint, bigint, int) IS
-'What a policy, asked at an instant, says about the contacts of a batch behind one contact and up to another, at most how_many of them: the latest call, the verdict (recall, queued, unknown, done, stopped, closed, new) with the rule that decided and the reason, and when the contact may be dialled.';
+COMMENT ON FUNCTION recall._judge(int, bigint, recall.policy, timestamptz, bigint, bigint) IS
+'What a policy, asked at an instant, says about the contacts of a batch behind one contact and up to another: the latest call, the verdict (recall, queued, unknown, done, stopped, closed, new) with the rule that decided and the reason, and when the contact may be dialled. For a caller that has set enable_nestloop off: each of the three tables is one range of an index, and no wrong estimate may lead to walking a range again and again.';
 
 CREATE FUNCTION recall._outcome(failure_cause recall.failure_cause, business_result text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -97,7 +90,7 @@ COMMENT ON FUNCTION recall._start_after(int, bigint) IS
 
 CREATE FUNCTION recall.preview(tenant_id int, batch_id bigint, policy recall.policy DEFAULT NULL)
 RETURNS TABLE (outcome text, verdict text, reason text, contacts bigint, earliest timestamptz)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_nestloop = off AS $$
 #variable_conflict use_column
 DECLARE
 	asked recall.policy := policy;

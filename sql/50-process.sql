@@ -48,55 +48,61 @@ CREATE FUNCTION recall._chunk_size() RETURNS int
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_chunk_size_setting';
 COMMENT ON FUNCTION recall._chunk_size() IS 'The setting recall.chunk_size.';
 
-CREATE FUNCTION recall._emit_chunk(recycle recall.recycle, OUT judged bigint, OUT matched bigint, OUT emitted bigint,
-	OUT last_emitted bigint, OUT last_contact bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off AS $$
+CREATE FUNCTION recall._chunk_end(recycle recall.recycle) RETURNS bigint
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT c.contact_id
+	FROM recall.contact c
+	WHERE c.tenant_id = (recycle).tenant_id AND c.batch_id = (recycle).batch_id AND c.contact_id > (recycle).last_contact
+	AND (c.contact_id <= (recycle).start_after OR NOT (recycle).wrapped)
+	ORDER BY c.contact_id
+	OFFSET recall._chunk_size() - 1 LIMIT 1;
+END;
+COMMENT ON FUNCTION recall._chunk_end(recall.recycle) IS
+'The last contact of a record''s next chunk; null when what is left does not fill one.';
+
+CREATE FUNCTION recall._emit(recycle recall.recycle, upto_contact bigint,
+	OUT judged bigint, OUT last_contact bigint, OUT matched bigint, OUT emitted bigint, OUT last_emitted bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off AS $$
+DECLARE
+	task bigint := (recall._batch(recycle.tenant_id, recycle.batch_id)).task_id;
 BEGIN
-	PERFORM recall._lock_batch(recycle.tenant_id, recycle.batch_id, true);
 	WITH contact AS MATERIALIZED (
 		SELECT j.contact_id, j.priority, j.attempts, j.number, j.due_at, j.verdict
-		FROM recall._judge(recycle.tenant_id, recycle.batch_id, recycle.policy, recycle.requested_at,
-			recycle.last_contact, CASE WHEN recycle.wrapped THEN recycle.start_after ELSE 9223372036854775807 END,
-			recall._chunk_size()) j
+		FROM recall._judge(recycle.tenant_id, recycle.batch_id, recycle.policy, recycle.requested_at, recycle.last_contact,
+			upto_contact) j
 	), permit AS (
 		INSERT INTO recall.dial (tenant_id, attempt, contact_id, task_id, batch_id, recycle_id, due_at, priority, number)
-		SELECT recycle.tenant_id, c.attempts + 1, c.contact_id, b.task_id, b.batch_id, recycle.recycle_id, c.due_at,
-			c.priority, c.number
-		FROM contact c, recall.batch b
-		WHERE c.verdict = 'recall' AND b.tenant_id = recycle.tenant_id AND b.batch_id = recycle.batch_id
+		SELECT recycle.tenant_id, c.attempts + 1, c.contact_id, task, recycle.batch_id, recycle.recycle_id, c.due_at, c.priority,
+			c.number
+		FROM contact c
+		WHERE c.verdict = 'recall'
 		ORDER BY c.contact_id
 		LIMIT recycle.cap - recycle.emitted
 		RETURNING dial.contact_id
 	)
-	SELECT c.judged, c.matched, p.emitted, p.last_emitted, c.last_contact
-	INTO _emit_chunk.judged, _emit_chunk.matched, _emit_chunk.emitted, _emit_chunk.last_emitted, _emit_chunk.last_contact
-	FROM (SELECT count(*) AS judged, count(*) FILTER (WHERE contact.verdict = 'recall') AS matched,
-			max(contact.contact_id) AS last_contact FROM contact) c,
+	SELECT c.judged, c.last_contact, c.matched, p.emitted, p.last_emitted
+	INTO _emit.judged, _emit.last_contact, _emit.matched, _emit.emitted, _emit.last_emitted
+	FROM (SELECT count(*) AS judged, max(contact.contact_id) AS last_contact,
+			count(*) FILTER (WHERE contact.verdict = 'recall') AS matched FROM contact) c,
 		(SELECT count(*) AS emitted, max(permit.contact_id) AS last_emitted FROM permit) p;
 END $$;
-COMMENT ON FUNCTION recall._emit_chunk(recall.recycle) IS
-'Judges the next chunk of a record''s contacts and makes the permits for those that are recalled, up to the record''s cap.';
+COMMENT ON FUNCTION recall._emit(recall.recycle, bigint) IS
+'Judges a record''s contacts up to one and makes the permits for those that are recalled, up to the record''s cap. The batch is locked by the caller.';
 
-CREATE FUNCTION recall._advance(recycle recall.recycle) RETURNS bigint
+CREATE FUNCTION recall._run_chunk(recycle recall.recycle) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	gate record;
+	chunk_end bigint;
 	chunk record;
-	at_end boolean;
 	must_wrap boolean;
 BEGIN
-	IF recycle.state = 'waiting' THEN
-		PERFORM recall._move_recycle(recycle.tenant_id, recycle.recycle_id, 'run', 'running');
-		RETURN 0;
-	END IF;
-	SELECT * INTO gate FROM recall._shut_gate(recycle.tenant_id, recycle.batch_id);
-	IF gate.message IS NOT NULL THEN
-		PERFORM recall._refuse(gate.message, gate.hint);
-	END IF;
+	PERFORM recall._lock_batch(recycle.tenant_id, recycle.batch_id, true);
+	chunk_end := recall._chunk_end(recycle);
+	SELECT * INTO chunk FROM recall._emit(recycle,
+		coalesce(chunk_end, CASE WHEN recycle.wrapped THEN recycle.start_after ELSE 9223372036854775807 END));
 
-	SELECT * INTO chunk FROM recall._emit_chunk(recycle);
-	at_end := chunk.judged < recall._chunk_size();
-	must_wrap := at_end AND NOT recycle.wrapped AND recycle.start_after > 0;
+	must_wrap := chunk_end IS NULL AND NOT recycle.wrapped AND recycle.start_after > 0;
 	UPDATE recall.recycle r
 	SET judged = r.judged + chunk.judged,
 		matched = r.matched + chunk.matched,
@@ -106,13 +112,31 @@ BEGIN
 		wrapped = r.wrapped OR must_wrap,
 		advanced_at = clock_timestamp()
 	WHERE r.tenant_id = recycle.tenant_id AND r.recycle_id = recycle.recycle_id;
-	IF at_end AND NOT must_wrap THEN
+	IF chunk_end IS NULL AND NOT must_wrap THEN
 		PERFORM recall._move_recycle(recycle.tenant_id, recycle.recycle_id, 'complete', 'completed');
 	END IF;
 	RETURN chunk.emitted;
 END $$;
+COMMENT ON FUNCTION recall._run_chunk(recall.recycle) IS
+'Takes a locked, running record over its next chunk, and to completed behind the last; returns the permits made.';
+
+CREATE FUNCTION recall._advance(recycle recall.recycle) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	gate record;
+BEGIN
+	IF recycle.state = 'waiting' THEN
+		PERFORM recall._move_recycle(recycle.tenant_id, recycle.recycle_id, 'run', 'running');
+		RETURN 0;
+	END IF;
+	SELECT * INTO gate FROM recall._shut_gate(recycle.tenant_id, recycle.batch_id);
+	IF gate.message IS NOT NULL THEN
+		PERFORM recall._refuse(gate.message, gate.hint);
+	END IF;
+	RETURN recall._run_chunk(recycle);
+END $$;
 COMMENT ON FUNCTION recall._advance(recall.recycle) IS
-'Takes a locked record one step on: to running, or over its next chunk, or to completed; returns the permits made. Errors: 55000 a gate is shut.';
+'Takes a locked record one step on: from waiting to running, or over its next chunk; returns the permits made. Errors: 55000 a gate is shut.';
 
 CREATE FUNCTION recall._fail_record(recycle recall.recycle, why text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

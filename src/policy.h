@@ -7,9 +7,9 @@
  *	policy_pack.c	value to the stored bytes and back
  *	policy_match.c	which rule an outcome matches
  *
- * A value that comes out of the parser is canonical: texts that differ only in what is immaterial (case,
- * blanks, comments, units, the order of lists, limits and quiets) give the same value, and with it the
- * same canonical text and the same bytes. All sizes are bounded.
+ * A value that comes out of the parser is canonical: texts that differ only in what is immaterial,
+ *such as case, blanks, comments, units, the order of a list, of limits or of quiets, give the same
+ *value, and with it the same canonical text and the same bytes. All sizes are bounded.
  */
 #ifndef RECALL_POLICY_H
 #define RECALL_POLICY_H
@@ -21,11 +21,11 @@
 #define POLICY_MAX_DELAYS 16 /* of a rule */
 #define POLICY_MAX_LIMITS 16
 #define POLICY_MAX_QUIETS 16
-#define POLICY_MAX_SIZE 8192   /* bytes, stored */
-#define POLICY_MAX_TEXT 65536  /* bytes, read */
-#define POLICY_MAX_COUNT 9999  /* of "max" and "limit" */
+#define POLICY_MAX_SIZE 8192			   /* bytes, stored */
+#define POLICY_MAX_TEXT 65536			   /* bytes, read */
+#define POLICY_MAX_COUNT 9999			   /* of "max" and "limit" */
 #define POLICY_MAX_DURATION (3650 * 86400) /* seconds */
-#define POLICY_MAX_CODE 50	   /* letters of a business result */
+#define POLICY_MAX_CODE 50				   /* letters of a business result */
 
 typedef enum SelectorKind
 {
@@ -37,8 +37,8 @@ typedef enum SelectorKind
 } SelectorKind;
 
 /*
- * The outcomes that a rule or a quiet is about. Codes lie in the policy's pool, each after a byte with
- * its length, in bytewise order without duplicates.
+ * The outcomes that a rule or a quiet is about. Codes lie in the policy's pool, each after a byte
+ * with its length, in bytewise order without duplicates.
  */
 typedef struct PolicySelector
 {
@@ -107,9 +107,11 @@ extern int recall_compare_codes(const char *a, int a_length, const char *b, int 
 /* policy_parse.c */
 extern bool recall_policy_parse(const char *text, size_t length, Policy *policy, ParseError *error);
 
-/* Begin a rule, and put codes into its selector, as the parser does; false when a maximum is reached. */
+/* Begin a rule, and put codes into its selector, as the parser does; false when a maximum is
+ * reached. */
 extern PolicyRule *recall_policy_add_rule(Policy *policy, SelectorKind kind);
-extern bool recall_policy_add_code(Policy *policy, PolicySelector *selector, const char *code, int length);
+extern bool recall_policy_add_code(Policy *policy, PolicySelector *selector, const char *code,
+								   int length);
 extern bool recall_policy_is_code(const char *code, int length);
 
 /* policy_print.c: each appends to the text */
@@ -122,7 +124,8 @@ typedef struct PolicyText
 extern void recall_policy_print(const Policy *policy, PolicyText *out);
 extern void recall_policy_print_rule(const Policy *policy, const PolicyRule *rule, PolicyText *out);
 extern void recall_policy_print_limit(const PolicyLimit *limit, PolicyText *out);
-extern void recall_policy_print_quiet(const Policy *policy, const PolicyQuiet *quiet, PolicyText *out);
+extern void recall_policy_print_quiet(const Policy *policy, const PolicyQuiet *quiet,
+									  PolicyText *out);
 extern void recall_policy_print_selector(const Policy *policy, const PolicySelector *selector,
 										 PolicyText *out);
 extern void recall_policy_print_duration(int seconds, PolicyText *out);
@@ -145,8 +148,8 @@ typedef struct CodeRule
 } CodeRule;
 
 /*
- * A policy made ready for many outcomes. It points into the policy that it was made from. A rule is its
- * number from 1, negative when it says "never"; 0 is none.
+ * A policy made ready for many outcomes. It points into the policy that it was made from. A rule is
+ * its number from 1, negative when it says "never"; 0 is none.
  */
 typedef struct PolicyMatcher
 {
@@ -157,6 +160,7 @@ typedef struct PolicyMatcher
 
 extern size_t recall_policy_matcher_size(const Policy *policy);
 extern void recall_policy_make_matcher(const Policy *policy, PolicyMatcher *matcher);
-extern int recall_policy_match(const PolicyMatcher *matcher, int cause, const char *result, int length);
+extern int recall_policy_match(const PolicyMatcher *matcher, int cause, const char *result,
+							   int length);
 
 #endif /* RECALL_POLICY_H */

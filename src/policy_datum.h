@@ -14,8 +14,8 @@ extern Policy *recall_policy_from_datum(struct varlena *datum);
 /* A policy kept with the function that it is an argument of, and made ready for matching. */
 typedef struct CachedPolicy
 {
-	MemoryContext context;	  /* of what depends on the policy */
-	struct varlena *datum;	  /* that it was made from */
+	MemoryContext context; /* of what depends on the policy */
+	struct varlena *datum; /* that it was made from */
 	Policy *policy;
 	PolicyMatcher *matcher;
 } CachedPolicy;

@@ -2,8 +2,8 @@
  * policy_io.c
  *		The SQL type recall.policy: text, binary, comparison, and its constructor from two lists.
  *
- * The datum is the packed form (policy_pack.c), so equality is that of bytes. Sent in binary, a policy
- * is a version and its text: what is received goes through the parser like everything else.
+ * The datum is the packed form (policy_pack.c), so equality is that of bytes. Sent in binary, a
+ *policy is a version and its text: what is received goes through the parser like everything else.
  */
 #include "policy_datum.h"
 #include "failure_cause_map.h"
@@ -67,9 +67,11 @@ recall_policy_from_datum(struct varlena *datum)
 {
 	Policy *policy = palloc(sizeof(Policy));
 
-	if (!recall_policy_unpack((unsigned char *) VARDATA_ANY(datum), VARSIZE_ANY_EXHDR(datum), policy))
-		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-						errmsg("stored policy is damaged, or of a later version of the extension")));
+	if (!recall_policy_unpack((unsigned char *) VARDATA_ANY(datum), VARSIZE_ANY_EXHDR(datum),
+							  policy))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("stored policy is damaged, or of a later version of the extension")));
 	return policy;
 }
 
@@ -209,7 +211,8 @@ add_causes(Policy *policy, const Datum *causes, int count)
 	PolicyRule *rule = recall_policy_add_rule(policy, SELECT_CAUSE);
 
 	for (int i = 0; i < count; i++)
-		rule->selector.members |= UINT64CONST(1) << recall_cause_number(map, DatumGetObjectId(causes[i]));
+		rule->selector.members |= UINT64CONST(1)
+								  << recall_cause_number(map, DatumGetObjectId(causes[i]));
 }
 
 /* Make a rule of a list of business results. */
@@ -226,7 +229,8 @@ add_results(Policy *policy, const Datum *results, int count)
 		if (!recall_policy_is_code(code, length))
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 							errmsg("\"%s\" is not the code of a business result", code),
-							errhint("A code has 1 to %d letters, digits, \"_\" and \"-\".", POLICY_MAX_CODE)));
+							errhint("A code has 1 to %d letters, digits, \"_\" and \"-\".",
+									POLICY_MAX_CODE)));
 		if (!recall_policy_add_code(policy, &rule->selector, code, length))
 			ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 							errmsg("business results need more than %d bytes", POLICY_MAX_SIZE)));

@@ -2,8 +2,9 @@
  * policy_match.c
  *		Which rule of a policy an outcome matches.
  *
- * Pure C without the server. A matcher holds the answer for every failure cause, and a sorted list of
- * the business results that are named; of the two answers for an outcome the rule written first wins.
+ * Pure C without the server. A matcher holds the answer for every failure cause, and a sorted list
+ *of the business results that are named; of the two answers for an outcome the rule written first
+ *wins.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,18 +19,15 @@ selected_causes(const PolicySelector *selector)
 
 	switch (selector->kind)
 	{
-		case SELECT_FAILED:
-			return recall_causes_of_failed();
-		case SELECT_CAUSE:
-			return selector->members;
+		case SELECT_FAILED: return recall_causes_of_failed();
+		case SELECT_CAUSE: return selector->members;
 		case SELECT_CLASS:
 			for (int i = 0; i < NUMBER_CAUSE_CLASSES; i++)
 				if (selector->members >> i & 1)
 					causes |= recall_causes_of_class(i);
 			return causes;
 		case SELECT_ANSWERED:
-		case SELECT_RESULT:
-			break;
+		case SELECT_RESULT: break;
 	}
 	return 0;
 }
@@ -114,7 +112,8 @@ rule_of_code(const PolicyMatcher *matcher, const char *result, int length)
 	{
 		int middle = (low + high) / 2;
 		const CodeRule *candidate = &matcher->codes[middle];
-		int order = recall_compare_codes(result, length, candidate->code.text, candidate->code.length);
+		int order =
+			recall_compare_codes(result, length, candidate->code.text, candidate->code.length);
 
 		if (order == 0)
 			return candidate->rule;

@@ -42,8 +42,7 @@ recall_policy_first_code(const Policy *policy, const PolicySelector *selector)
 PolicyCode
 recall_policy_next_code(const Policy *policy, const PolicySelector *selector, PolicyCode code)
 {
-	return code_at(policy, selector,
-				   (int) (code.text + code.length - (const char *) policy->pool));
+	return code_at(policy, selector, (int) (code.text + code.length - (const char *) policy->pool));
 }
 
 int

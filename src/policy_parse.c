@@ -4,16 +4,15 @@
  *
  *	policy := [item (';' item)* [';']]
  *	item   := rule | limit | quiet
- *	rule   := selector ('never' | ['after' duration (',' duration)*] ['max' count] ['next' 'number'])
- *	limit  := 'limit' count ['per' (duration | 'day')] ['per' 'number']
- *	quiet  := 'quiet' duration 'after' ('answered' | 'class' name | 'result' code | cause) ['per' 'number']
- *	selector := 'failed' | 'answered' | 'class' name (',' name)* | 'result' code (',' code)*
- *				| cause (',' cause)*
+ *	rule   := selector ('never' | ['after' duration (',' duration)*] ['max' count] ['next'
+ *'number']) limit  := 'limit' count ['per' (duration | 'day')] ['per' 'number'] quiet  := 'quiet'
+ *duration 'after' ('answered' | 'class' name | 'result' code | cause) ['per' 'number'] selector :=
+ *'failed' | 'answered' | 'class' name (',' name)* | 'result' code (',' code)* | cause (',' cause)*
  *
  * Pure C without the server: a scanner that is one token ahead, and a function for each line of the
- * grammar. Where a code of a business result is due, the token is scanned again by the rules of codes,
- * so that a code may look like a keyword or a number. A function returns false when the text is wrong,
- * with the error filled in.
+ * grammar. Where a code of a business result is due, the token is scanned again by the rules of
+ *codes, so that a code may look like a keyword or a number. A function returns false when the text
+ *is wrong, with the error filled in.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +60,8 @@ is_digit(char c)
 static bool
 is_letter(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (unsigned char) c >= 0x80;
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+		   (unsigned char) c >= 0x80;
 }
 
 static bool
@@ -169,7 +169,8 @@ is_word(const Parser *parser, const char *word)
 {
 	const Token *token = &parser->token;
 
-	return token->kind == TOKEN_WORD && recall_same_word(parser->text + token->start, token->length, word);
+	return token->kind == TOKEN_WORD &&
+		   recall_same_word(parser->text + token->start, token->length, word);
 }
 
 /* Pass over a keyword if it is there. */
@@ -211,20 +212,24 @@ typedef struct Expected
 static const Expected expected_item = {
 	"a rule, a limit or a quiet", { "failed", "answered", "class", "result", "limit", "quiet" }
 };
-static const Expected expected_quiet_after = { "\"answered\", \"class\", \"result\" or a failure cause",
-											   { "answered", "class", "result" } };
+static const Expected expected_quiet_after = {
+	"\"answered\", \"class\", \"result\" or a failure cause", { "answered", "class", "result" }
+};
 static const Expected expected_cause = { "a failure cause", { NULL } };
 static const Expected expected_class = { "a class of failure causes", { NULL } };
 static const Expected expected_code = { "the code of a business result", { NULL } };
 static const Expected expected_number = { "a number", { NULL } };
 static const Expected expected_duration = { "a duration", { NULL } };
-static const Expected expected_unit = { "a unit of time", { "s", "min", "h", "day", "days", "week" } };
-static const Expected expected_period = { "a duration, \"day\" or \"number\"", { "day", "number" } };
+static const Expected expected_unit = { "a unit of time",
+										{ "s", "min", "h", "day", "days", "week" } };
+static const Expected expected_period = { "a duration, \"day\" or \"number\"",
+										  { "day", "number" } };
 static const Expected expected_rule_end = { NULL, { "never", "after", "max", "next" } };
 static const Expected expected_limit_end = { NULL, { "per" } };
 
 #define HINT_DURATION "A duration is a whole number and one of s, min, h, day and week."
-#define HINT_ONE_KIND "A rule has one kind of selector: failed, answered, class, result, or failure causes."
+#define HINT_ONE_KIND                                                                              \
+	"A rule has one kind of selector: failed, answered, class, result, or failure causes."
 
 /* Name the token for a message, and return the buffer. */
 static const char *
@@ -321,7 +326,8 @@ parse_number(Parser *parser, const char *what, int maximum, int *number)
 	for (int i = 0; i < token->length && value <= maximum; i++)
 		value = value * 10 + (parser->text[token->start + i] - '0');
 	if (value < 1 || value > maximum)
-		return recall_parse_fail(parser->error, token->start, "%s must be between 1 and %d", what, maximum);
+		return recall_parse_fail(parser->error, token->start, "%s must be between 1 and %d", what,
+								 maximum);
 	*number = (int) value;
 	advance(parser);
 	return true;
@@ -360,6 +366,13 @@ fail_unit(Parser *parser)
 }
 
 static bool
+fail_duration_range(Parser *parser, int position)
+{
+	return recall_parse_fail(parser->error, position, "a duration must be between 1 s and %d days",
+							 POLICY_MAX_DURATION / 86400);
+}
+
+static bool
 parse_duration(Parser *parser, int *seconds)
 {
 	int start = parser->token.start;
@@ -372,13 +385,13 @@ parse_duration(Parser *parser, int *seconds)
 		recall_parse_hint(parser->error, HINT_DURATION);
 		return false;
 	}
-	if (!parse_number(parser, "the number of a duration", POLICY_MAX_DURATION, &number))
-		return false;
+	if (!parse_number(parser, "a duration", POLICY_MAX_DURATION, &number))
+		return fail_duration_range(parser, start);
 	unit = unit_seconds(parser);
 	if (unit == 0)
 		return fail_unit(parser);
 	if (number > POLICY_MAX_DURATION / unit)
-		return recall_parse_fail(parser->error, start, "a duration must be between 1 s and 3650 days");
+		return fail_duration_range(parser, start);
 	*seconds = number * unit;
 	advance(parser);
 	return true;
@@ -390,12 +403,14 @@ bool
 recall_policy_is_code(const char *code, int length)
 {
 	for (int i = 0; i < length; i++)
-		if ((unsigned char) code[i] >= 0x80 || !(is_letter(code[i]) || is_digit(code[i]) || code[i] == '-'))
+		if ((unsigned char) code[i] >= 0x80 ||
+			!(is_letter(code[i]) || is_digit(code[i]) || code[i] == '-'))
 			return false;
 	return length >= 1 && length <= POLICY_MAX_CODE;
 }
 
-/* Put a code in its place among those of a selector, the last one of the pool; false when that is full. */
+/* Put a code in its place among those of a selector, the last one of the pool; false when that is
+ * full. */
 bool
 recall_policy_add_code(Policy *policy, PolicySelector *selector, const char *code, int length)
 {
@@ -449,7 +464,8 @@ parse_code(Parser *parser, PolicySelector *selector)
 						  POLICY_MAX_CODE);
 		return false;
 	}
-	if (!recall_policy_add_code(parser->policy, selector, parser->text + token->start, token->length))
+	if (!recall_policy_add_code(parser->policy, selector, parser->text + token->start,
+								token->length))
 		return fail_too_many(parser, token->start, POLICY_MAX_SIZE, "bytes of codes");
 	advance(parser);
 	return true;
@@ -486,8 +502,9 @@ fail_cause(Parser *parser, const Expected *expected)
 	else if (recall_find_class(word, token->length) >= 0)
 		recall_parse_hint(parser->error, "A class is written \"class %.*s\".", token->length, word);
 	else if (!hint_nearest(parser, known, number_known))
-		recall_parse_hint(parser->error, "Failure causes are listed by recall.failure_causes(); a business "
-										 "result is written \"result\" and its code.");
+		recall_parse_hint(parser->error,
+						  "Failure causes are listed by recall.failure_causes(); a business "
+						  "result is written \"result\" and its code.");
 	return false;
 }
 
@@ -558,16 +575,22 @@ parse_end_of_item(Parser *parser, const Expected *expected, const char *hint_ord
 
 	if (parser->token.kind == TOKEN_END || is_sign(parser, ';'))
 		return true;
-	recall_parse_fail(parser->error, parser->token.start, "unexpected %s", describe_token(parser, found));
+	recall_parse_fail(parser->error, parser->token.start, "unexpected %s",
+					  describe_token(parser, found));
 	for (int i = 0; expected->keywords[i] != NULL; i++)
 		if (is_word(parser, expected->keywords[i]))
 		{
 			recall_parse_hint(parser->error, "%s", hint_order);
 			return false;
 		}
-	if (!hint_nearest(parser, expected->keywords, count_keywords(expected)))
-		recall_parse_hint(parser->error,
-						  "Rules, limits and quiets are separated by \";\", the members of a list by \",\".");
+	if (is_sign(parser, ','))
+		recall_parse_hint(
+			parser->error,
+			"No list may stand here; rules, limits and quiets are separated by \";\".");
+	else if (!hint_nearest(parser, expected->keywords, count_keywords(expected)))
+		recall_parse_hint(
+			parser->error,
+			"Rules, limits and quiets are separated by \";\", the members of a list by \",\".");
 	return false;
 }
 
@@ -590,7 +613,8 @@ parse_delays(Parser *parser, PolicyRule *rule)
 	do
 	{
 		if (rule->number_delays == POLICY_MAX_DELAYS)
-			return fail_too_many(parser, parser->token.start, POLICY_MAX_DELAYS, "delays in a rule");
+			return fail_too_many(parser, parser->token.start, POLICY_MAX_DELAYS,
+								 "delays in a rule");
 		if (!parse_duration(parser, &rule->delays[rule->number_delays]))
 			return false;
 		rule->number_delays++;
@@ -621,7 +645,8 @@ parse_rule(Parser *parser)
 	{
 		if (accept_word(parser, "after") && !parse_delays(parser, rule))
 			return false;
-		if (accept_word(parser, "max") && !parse_number(parser, "max", POLICY_MAX_COUNT, &rule->max))
+		if (accept_word(parser, "max") &&
+			!parse_number(parser, "max", POLICY_MAX_COUNT, &rule->max))
 			return false;
 		if (accept_word(parser, "next"))
 		{
@@ -630,8 +655,9 @@ parse_rule(Parser *parser)
 			rule->next_number = true;
 		}
 	}
-	return parse_end_of_item(parser, &expected_rule_end,
-							 "The order is \"after\", \"max\", \"next number\"; \"never\" stands alone.");
+	return parse_end_of_item(
+		parser, &expected_rule_end,
+		"The order is \"after\", \"max\", \"next number\"; \"never\" stands alone.");
 }
 
 /* Read 'per number', if it is there. */
@@ -649,7 +675,8 @@ fail_period(Parser *parser)
 {
 	fail_expected(parser, &expected_period);
 	if (unit_seconds(parser) > 0)
-		recall_parse_hint(parser->error, "A rolling window is written with a number, as in \"per 1 h\".");
+		recall_parse_hint(parser->error,
+						  "A rolling window is written with a number, as in \"per 1 h\".");
 	return false;
 }
 
@@ -709,8 +736,9 @@ parse_limit(Parser *parser)
 		if (!limit.per_number && !parse_per_number(parser, &limit.per_number))
 			return false;
 	}
-	return parse_end_of_item(parser, &expected_limit_end,
-							 "The order is \"per\" and a duration or \"day\", then \"per number\".") &&
+	return parse_end_of_item(
+			   parser, &expected_limit_end,
+			   "The order is \"per\" and a duration or \"day\", then \"per number\".") &&
 		   insert_limit(parser, position, &limit);
 }
 
@@ -743,7 +771,8 @@ insert_quiet(Parser *parser, int position, const PolicyQuiet *quiet)
 	Policy *policy = parser->policy;
 	int place = 0;
 
-	while (place < policy->number_quiets && compare_quiets(policy, &policy->quiets[place], quiet) < 0)
+	while (place < policy->number_quiets &&
+		   compare_quiets(policy, &policy->quiets[place], quiet) < 0)
 		place++;
 	if (place < policy->number_quiets && compare_quiets(policy, &policy->quiets[place], quiet) == 0)
 		return true;
@@ -771,7 +800,8 @@ parse_quiet(Parser *parser)
 	if (is_list(&quiet.after) && !parse_member(parser, &quiet.after, &expected_quiet_after))
 		return false;
 	return parse_per_number(parser, &quiet.per_number) &&
-		   parse_end_of_item(parser, &expected_limit_end, "\"per number\" is the end of a quiet.") &&
+		   parse_end_of_item(parser, &expected_limit_end,
+							 "\"per number\" is the end of a quiet.") &&
 		   insert_quiet(parser, position, &quiet);
 }
 

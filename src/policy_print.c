@@ -2,9 +2,9 @@
  * policy_print.c
  *		The canonical text of a policy, which parses to the same policy.
  *
- * Pure C without the server. The text of the largest policy that can be stored is shorter than what the
- * parser reads: a rule with every cause and sixteen of the longest delays has some 700 bytes, 64 of them
- * 45 000, and codes take at most twice the bytes that they are stored in.
+ * Pure C without the server. The text of the largest policy that can be stored is shorter than what
+ *the parser reads: a rule with every cause and sixteen of the longest delays has some 700 bytes, 64
+ *of them 45 000, and codes take at most twice the bytes that they are stored in.
  */
 #include <stdio.h>
 #include <string.h>
@@ -104,19 +104,13 @@ recall_policy_print_selector(const Policy *policy, const PolicySelector *selecto
 {
 	switch (selector->kind)
 	{
-		case SELECT_FAILED:
-			put(out, "failed");
-			break;
-		case SELECT_ANSWERED:
-			put(out, "answered");
-			break;
+		case SELECT_FAILED: put(out, "failed"); break;
+		case SELECT_ANSWERED: put(out, "answered"); break;
 		case SELECT_CLASS:
 			put(out, "class ");
 			put_members(out, selector);
 			break;
-		case SELECT_CAUSE:
-			put_members(out, selector);
-			break;
+		case SELECT_CAUSE: put_members(out, selector); break;
 		case SELECT_RESULT:
 			put(out, "result ");
 			put_codes(out, policy, selector);

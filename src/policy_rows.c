@@ -2,8 +2,8 @@
  * policy_rows.c
  *		A policy as rows for SQL: one for each rule, one for each limit and quiet.
  *
- * Durations become intervals of seconds, never of days: a day of a policy is 24 h, also when the clocks
- * change.
+ * Durations become intervals of seconds, never of days: a day of a policy is 24 h, also when the
+ *clocks change.
  */
 #include "policy_datum.h"
 
@@ -78,9 +78,9 @@ members_datum(const Policy *policy, const PolicySelector *selector)
 
 	for (int i = 0; i < 64; i++)
 		if (selector->members >> i & 1)
-			names[count++] = CStringGetTextDatum(selector->kind == SELECT_CLASS
-													 ? recall_cause_classes[i]
-													 : recall_failure_causes[i].name);
+			names[count++] =
+				CStringGetTextDatum(selector->kind == SELECT_CLASS ? recall_cause_classes[i]
+																   : recall_failure_causes[i].name);
 	for (PolicyCode code = recall_policy_first_code(policy, selector); code.text != NULL;
 		 code = recall_policy_next_code(policy, selector, code))
 		names[count++] = PointerGetDatum(cstring_to_text_with_len(code.text, code.length));
@@ -101,11 +101,12 @@ delays_datum(const PolicyRule *rule)
 
 	for (int i = 0; i < rule->number_delays; i++)
 		delays[i] = interval_datum(rule->delays[i]);
-	return PointerGetDatum(construct_array(delays, rule->number_delays, INTERVALOID, sizeof(Interval),
-										   false, TYPALIGN_DOUBLE));
+	return PointerGetDatum(construct_array(delays, rule->number_delays, INTERVALOID,
+										   sizeof(Interval), false, TYPALIGN_DOUBLE));
 }
 
-/* policy_rules(policy) returns table (rule, selector, members, never, after, max, next_number, text) */
+/* policy_rules(policy) returns table (rule, selector, members, never, after, max, next_number,
+ * text) */
 Datum
 recall_policy_rules(PG_FUNCTION_ARGS)
 {
@@ -181,8 +182,8 @@ store_quiet(ReturnSetInfo *result, int item, const Policy *policy, const PolicyQ
 }
 
 /*
- * policy_limits(policy) returns table (item, kind, calls, per, calendar_day, after, per_number, text,
- * selector, members)
+ * policy_limits(policy) returns table (item, kind, calls, per, calendar_day, after, per_number,
+ * text, selector, members)
  */
 Datum
 recall_policy_limits(PG_FUNCTION_ARGS)
