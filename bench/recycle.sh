@@ -44,7 +44,7 @@ load() { # load BATCHES: as many batches beside the one that is measured, calls 
 		FROM generate_series(1, 1 + $1) b, generate_series(1, CASE WHEN b = 1 THEN $contacts ELSE $others / $batches END) i;
 		INSERT INTO recall.call (tenant_id, attempt, batch_id, contact_id, started_at, ended_at, recorded_at, failure_cause, number)
 		SELECT 1, 1, b, (b - 1) * $contacts::bigint + i, t, t + interval '20 s', t + interval '20 s',
-			CASE WHEN i * 7919 % 100 < 5 THEN 'busy'::recall.failure_cause WHEN i * 7919 % 100 < 50 THEN 'no_answer'
+			CASE WHEN i * 7919::bigint % 100 < 5 THEN 'busy'::recall.failure_cause WHEN i * 7919::bigint % 100 < 50 THEN 'no_answer'
 				ELSE 'congestion' END, '+4930' || 1000000 + i
 		FROM generate_series(1, $contacts) i,
 			LATERAL (SELECT now() - interval '10 h' + i * interval '10 ms' AS t) at,

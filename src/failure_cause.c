@@ -2,9 +2,9 @@
  * failure_cause.c
  *		The catalogue of failure causes: one table, and the questions that are put to it.
  *
- * Pure C without the server. The order of the causes is that of the enum recall.failure_cause, the
- * order of the classes that of the documentation. failure_cause_map.c binds it to the enum and to
- *SQL.
+ * Pure C without the server. The order of the causes is that of the enum recall.failure_cause,
+ * the order of the classes that of the documentation. failure_cause_map.c binds it to the enum
+ * and to SQL.
  */
 #include "failure_cause.h"
 

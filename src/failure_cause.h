@@ -3,7 +3,7 @@
  *		The catalogue of failure causes and their classes. Pure C, no server.
  *
  * A cause, and a class, is known by its catalogue number: its place in the table, from 0. The
- *numbers are stored in policies, so the catalogue only grows, at its end.
+ * numbers are stored in policies, so the catalogue only grows, at its end.
  */
 #ifndef RECALL_FAILURE_CAUSE_H
 #define RECALL_FAILURE_CAUSE_H

@@ -7,9 +7,10 @@
  *	policy_pack.c	value to the stored bytes and back
  *	policy_match.c	which rule an outcome matches
  *
- * A value that comes out of the parser is canonical: texts that differ only in what is immaterial,
- *such as case, blanks, comments, units, the order of a list, of limits or of quiets, give the same
- *value, and with it the same canonical text and the same bytes. All sizes are bounded.
+ * A value that comes out of the parser is canonical: texts that differ only in what is
+ * immaterial, such as case, blanks, comments, units, the order of a list, of limits or of quiets,
+ * give the same value, and with it the same canonical text and the same bytes. All sizes are
+ * bounded.
  */
 #ifndef RECALL_POLICY_H
 #define RECALL_POLICY_H
@@ -107,8 +108,7 @@ extern int recall_compare_codes(const char *a, int a_length, const char *b, int 
 /* policy_parse.c */
 extern bool recall_policy_parse(const char *text, size_t length, Policy *policy, ParseError *error);
 
-/* Begin a rule, and put codes into its selector, as the parser does; false when a maximum is
- * reached. */
+/* Begin a rule; put a code into its selector. NULL and false when a maximum is reached. */
 extern PolicyRule *recall_policy_add_rule(Policy *policy, SelectorKind kind);
 extern bool recall_policy_add_code(Policy *policy, PolicySelector *selector, const char *code,
 								   int length);

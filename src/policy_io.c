@@ -3,7 +3,8 @@
  *		The SQL type recall.policy: text, binary, comparison, and its constructor from two lists.
  *
  * The datum is the packed form (policy_pack.c), so equality is that of bytes. Sent in binary, a
- *policy is a version and its text: what is received goes through the parser like everything else.
+ * policy is a version and its text: what is received goes through the parser like everything
+ * else.
  */
 #include "policy_datum.h"
 #include "failure_cause_map.h"

@@ -2,9 +2,9 @@
  * policy_match.c
  *		Which rule of a policy an outcome matches.
  *
- * Pure C without the server. A matcher holds the answer for every failure cause, and a sorted list
- *of the business results that are named; of the two answers for an outcome the rule written first
- *wins.
+ * Pure C without the server. A matcher holds the answer for every failure cause, and a sorted
+ * list of the business results that are named; of the two answers for an outcome the rule written
+ * first wins.
  */
 #include <stdlib.h>
 #include <string.h>

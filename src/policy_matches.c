@@ -16,59 +16,62 @@ PG_FUNCTION_INFO_V1(recall_matches);
 typedef struct MatchState
 {
 	CauseMap *causes;
-	CachedPolicy cache;
+	MemoryContext context; /* of what depends on the policy */
+	struct varlena *datum; /* the policy that the matcher was made from, or NULL */
+	PolicyMatcher *matcher;
 } MatchState;
 
-static bool
-is_cached(const CachedPolicy *cache, struct varlena *datum)
+static MatchState *
+get_state(FmgrInfo *function)
 {
-	return cache->datum != NULL && VARSIZE_ANY_EXHDR(datum) == VARSIZE_ANY_EXHDR(cache->datum) &&
-		   memcmp(VARDATA_ANY(datum), VARDATA_ANY(cache->datum), VARSIZE_ANY_EXHDR(datum)) == 0;
+	if (function->fn_extra == NULL)
+	{
+		MatchState *state = MemoryContextAllocZero(function->fn_mcxt, sizeof(MatchState));
+
+		state->causes = recall_make_cause_map(function->fn_mcxt);
+		state->context =
+			AllocSetContextCreate(function->fn_mcxt, "recall policy", ALLOCSET_SMALL_SIZES);
+		function->fn_extra = state;
+	}
+	return function->fn_extra;
 }
 
-void
-recall_cache_policy(CachedPolicy *cache, struct varlena *datum, MemoryContext context)
+static bool
+is_kept(const MatchState *state, struct varlena *datum)
+{
+	return state->datum != NULL && VARSIZE_ANY_EXHDR(datum) == VARSIZE_ANY_EXHDR(state->datum) &&
+		   memcmp(VARDATA_ANY(datum), VARDATA_ANY(state->datum), VARSIZE_ANY_EXHDR(datum)) == 0;
+}
+
+/* Keep the matcher, or make another one when the policy is not the last call's. */
+static void
+keep_matcher(MatchState *state, struct varlena *datum)
 {
 	MemoryContext previous;
+	Policy *policy;
 
-	if (is_cached(cache, datum))
+	if (is_kept(state, datum))
 		return;
-	cache->datum = NULL; /* until all of it is made */
-	if (cache->context == NULL)
-		cache->context = AllocSetContextCreate(context, "recall policy", ALLOCSET_SMALL_SIZES);
-	MemoryContextReset(cache->context);
-	previous = MemoryContextSwitchTo(cache->context);
-	cache->policy = recall_policy_from_datum(datum);
-	cache->matcher = palloc(recall_policy_matcher_size(cache->policy));
-	recall_policy_make_matcher(cache->policy, cache->matcher);
-	cache->datum = (struct varlena *) PG_DETOAST_DATUM_COPY(PointerGetDatum(datum));
+	state->datum = NULL; /* until all of it is made */
+	MemoryContextReset(state->context);
+	previous = MemoryContextSwitchTo(state->context);
+	policy = recall_policy_from_datum(datum);
+	state->matcher = palloc(recall_policy_matcher_size(policy));
+	recall_policy_make_matcher(policy, state->matcher);
+	state->datum = (struct varlena *) PG_DETOAST_DATUM_COPY(PointerGetDatum(datum));
 	MemoryContextSwitchTo(previous);
-}
-
-static MatchState *
-get_state(FunctionCallInfo fcinfo)
-{
-	if (fcinfo->flinfo->fn_extra == NULL)
-	{
-		MemoryContext context = fcinfo->flinfo->fn_mcxt;
-		MatchState *state = MemoryContextAllocZero(context, sizeof(MatchState));
-
-		state->causes = recall_make_cause_map(context);
-		fcinfo->flinfo->fn_extra = state;
-	}
-	return fcinfo->flinfo->fn_extra;
 }
 
 /* Match the arguments: a policy that is not null, a cause and a result that may be. */
 static int
 match_arguments(FunctionCallInfo fcinfo)
 {
-	MatchState *state = get_state(fcinfo);
+	MatchState *state = get_state(fcinfo->flinfo);
 	int cause = CAUSE_ANSWERED;
 	const char *result = NULL;
 	int length = 0;
 
-	recall_cache_policy(&state->cache, PG_GETARG_VARLENA_PP(0), fcinfo->flinfo->fn_mcxt);
+	keep_matcher(state, PG_GETARG_VARLENA_PP(0));
 	if (!PG_ARGISNULL(1))
 		cause = recall_cause_number(state->causes, PG_GETARG_OID(1));
 	if (!PG_ARGISNULL(2))
@@ -78,7 +81,7 @@ match_arguments(FunctionCallInfo fcinfo)
 		result = VARDATA_ANY(argument);
 		length = VARSIZE_ANY_EXHDR(argument);
 	}
-	return recall_policy_match(state->cache.matcher, cause, result, length);
+	return recall_policy_match(state->matcher, cause, result, length);
 }
 
 /* _matching_rule(policy, failure_cause, business_result text) returns integer */

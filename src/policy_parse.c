@@ -2,20 +2,22 @@
  * policy_parse.c
  *		Reads the text of a recall policy.
  *
- *	policy := [item (';' item)* [';']]
- *	item   := rule | limit | quiet
- *	rule   := selector ('never' | ['after' duration (',' duration)*] ['max' count] ['next'
- *'number']) limit  := 'limit' count ['per' (duration | 'day')] ['per' 'number'] quiet  := 'quiet'
- *duration 'after' ('answered' | 'class' name | 'result' code | cause) ['per' 'number'] selector :=
- *'failed' | 'answered' | 'class' name (',' name)* | 'result' code (',' code)* | cause (',' cause)*
+ *	policy   := [item (';' item)* [';']]
+ *	item     := rule | limit | quiet
+ *	rule     := selector tail
+ *	tail     := 'never' | ['after' duration (',' duration)*] ['max' count] ['next' 'number']
+ *	limit    := 'limit' count ['per' (duration | 'day')] ['per' 'number']
+ *	quiet    := 'quiet' duration 'after' one ['per' 'number']
+ *	one      := 'answered' | 'class' name | 'result' code | cause
+ *	selector := 'failed' | 'answered' | 'class' name (',' name)* | 'result' code (',' code)*
+ *				| cause (',' cause)*
  *
- * Pure C without the server: a scanner that is one token ahead, and a function for each line of the
- * grammar. Where a code of a business result is due, the token is scanned again by the rules of
- *codes, so that a code may look like a keyword or a number. A function returns false when the text
- *is wrong, with the error filled in.
+ * Pure C without the server: a scanner that is one token ahead, and a function for each line of
+ * the grammar. Where a code of a business result is due, the token is scanned again by the rules
+ * of codes, so that a code may look like a keyword or a number. A function returns false when the
+ * text is wrong, with the error filled in.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "policy.h"

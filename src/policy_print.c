@@ -2,9 +2,9 @@
  * policy_print.c
  *		The canonical text of a policy, which parses to the same policy.
  *
- * Pure C without the server. The text of the largest policy that can be stored is shorter than what
- *the parser reads: a rule with every cause and sixteen of the longest delays has some 700 bytes, 64
- *of them 45 000, and codes take at most twice the bytes that they are stored in.
+ * Pure C without the server. The text of the largest policy that can be stored is shorter than
+ * what the parser reads: a rule with every cause and sixteen of the longest delays has some 700
+ * bytes, 64 of them 45 000, and codes take at most twice the bytes that they are stored in.
  */
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  *		A policy as rows for SQL: one for each rule, one for each limit and quiet.
  *
  * Durations become intervals of seconds, never of days: a day of a policy is 24 h, also when the
- *clocks change.
+ * clocks change.
  */
 #include "policy_datum.h"
 
