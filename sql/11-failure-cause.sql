@@ -207,7 +207,7 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value',
 				HINT = format('Known systems: %s.', (SELECT string_agg(DISTINCT c.system, ', ') FROM recall.cause_code c));
 	END IF;
-	RETURN 'unspecified';
+	RETURN 'unspecified'::recall.failure_cause;
 END
 $$;
 COMMENT ON FUNCTION recall.failure_cause(text, text) IS

@@ -288,7 +288,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	duration CONSTANT text := '^[0-9]+ ?[A-Za-z]+$';
-	items text[] := '{}';
+	items text[] := ARRAY[]::text[];
 	item jsonb;
 BEGIN
 	PERFORM recall._policy_check_keys(document, 'a policy', '{rules,limits,quiet}');

@@ -37,7 +37,8 @@ stop()
 # Make the server, with the extensions in its database, and remember it; leave nothing when that fails.
 create()
 {
-	mkdir -p "${state%/*}" && : >"$state" || die "the folder of the running server cannot be noted in ${state%/*}"
+	{ mkdir -p "${state%/*}" && : >"$state"; } 2>/dev/null ||
+		die "the folder of the running server cannot be noted in ${state%/*}"
 	ensure_packages
 	make_workspace demo
 	trap remove_workspace EXIT

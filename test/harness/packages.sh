@@ -74,11 +74,17 @@ as_root()
 {
 	if [ "$(id -u)" -eq 0 ]; then
 		"$@"
-	elif command -v sudo >/dev/null; then
-		sudo "$@"
 	else
-		die "some packages are missing, and this takes root or sudo: $*"
+		sudo "$@"
 	fi
+}
+
+# Give up, naming what somebody else has to install, when there are no such rights.
+# shellcheck disable=SC2046
+need_root()
+{
+	as_root true 2>/dev/null ||
+		die "neither root nor sudo, and these packages are missing:" $(missing_packages "$1")
 }
 
 # Refresh apt's lists; while another apt holds their lock, wait, which apt-get does for dpkg's lock only.
@@ -122,6 +128,7 @@ ensure_packages()
 
 	major=${PG_MAJOR:-$(installed_majors | first_major_that has_all_packages)}
 	if [ -z "$major" ] || ! has_all_packages "$major"; then
+		need_root "${major:-$({ installed_majors; offered_majors; echo "$OLDEST_MAJOR"; } | head -n 1)}"
 		refresh_package_lists
 		major=${PG_MAJOR:-$({ installed_majors; offered_majors; } | first_major_that is_offered)}
 		[ -n "$major" ] || die "no PostgreSQL from $OLDEST_MAJOR on is offered together with pg_cron and pgTAP"

@@ -56,11 +56,14 @@ copy_data()
 # Stop every server whose cluster is in the folder, those that a killed test left behind too.
 stop_servers()
 {
-	local lock
+	local lock cluster
 
-	[ -e "$work/bin" ] || return 0
 	find "$work" -name postmaster.pid | while read -r lock; do
-		as_owner pg_ctl stop --silent --mode=immediate --pgdata="${lock%/*}" >/dev/null 2>&1 || true
+		cluster=${lock%/*}
+		# A server works in its cluster's folder; after a crash the number may be another process's.
+		if [ "/proc/$(head -n 1 "$lock")/cwd" -ef "$cluster" ]; then
+			as_owner pg_ctl stop --silent --mode=immediate --pgdata="$cluster" || true
+		fi
 	done
 }
 

@@ -1,0 +1,279 @@
+-- Who may do what: every public function under every right, roles that inherit and that do not, rights given and taken.
+BEGIN;
+\ir helpers.psql
+SELECT no_plan();
+
+/* Two tenants, each with a task, a started batch, a called contact and a recycle record, so that ids are the same in both. */
+
+CREATE FUNCTION t.furnish(name text) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+	c record;
+BEGIN
+	SELECT * INTO c FROM t.campaign(3);
+	PERFORM recall.create_business_result(c.tenant, 'sold', name);
+	UPDATE recall.task SET name = 'secret of ' || furnish.name WHERE tenant_id = c.tenant;
+	PERFORM t.call_all(c.tenant, 1, 2, 'busy');
+	PERFORM recall.recycle(c.tenant, c.batch);
+	PERFORM t.tick();
+	RETURN c.tenant;
+END $$;
+SELECT t.furnish('Acme') AS acme \gset
+SELECT t.furnish('Bell') AS bell \gset
+
+CREATE ROLE t_read;
+CREATE ROLE t_manage;
+CREATE ROLE t_recycle;
+CREATE ROLE t_dial;
+CREATE ROLE t_foreign;
+CREATE ROLE t_nobody;
+CREATE ROLE t_executes;
+GRANT USAGE ON SCHEMA recall TO t_executes;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA recall TO t_executes;
+GRANT SELECT ON recall.task_overview, recall.batch_overview, recall.completed_call, recall.recycle_record, recall.redial, recall.audit TO t_executes;
+SELECT recall.grant_privilege(:acme, 't_read', '{read}');
+SELECT recall.grant_privilege(:acme, 't_manage', '{manage}');
+SELECT recall.grant_privilege(:acme, 't_recycle', '{recycle}');
+SELECT recall.grant_privilege(:acme, 't_dial', '{dial}');
+SELECT recall.grant_privilege(:bell, 't_foreign', '{read,manage,recycle,dial}');
+
+/* Every public function that names a tenant, with the right it needs; $ stands for the tenant. */
+
+CREATE TABLE t.action (required recall.privilege, statement text);
+INSERT INTO t.action VALUES
+	('manage', 'SELECT recall.set_holidays($, NULL)'),
+	('manage', $$SELECT recall.create_business_result($, 'new', 'New')$$),
+	('manage', $$SELECT recall.create_task($, 'x', 'fixed')$$),
+	('manage', $$SELECT recall.set_policy($, 1, 'failed')$$),
+	('manage', 'SELECT recall.set_calling_hours($, 1, NULL)'),
+	('manage', 'SELECT recall.start_task($, 1)'),
+	('manage', 'SELECT recall.suspend_task($, 1)'),
+	('manage', 'SELECT recall.complete_task($, 1)'),
+	('manage', $$SELECT recall.create_batch($, 1, 'x')$$),
+	('manage', 'SELECT recall.start_batch($, 1)'),
+	('manage', 'SELECT recall.suspend_batch($, 1)'),
+	('manage', 'SELECT recall.finish_batch($, 1)'),
+	('manage', $$SELECT recall.add_contact($, 1, '{+49301234567}')$$),
+	('manage', $$SELECT recall.add_contacts($, 1, 't.some_people')$$),
+	('dial', 'SELECT recall.record_call($, 3, NULL, NULL)'),
+	('dial', $$SELECT recall.record_calls($, 't.some_calls')$$),
+	('read', 'SELECT * FROM recall.preview($, 1)'),
+	('recycle', 'SELECT recall.recycle($, 1)'),
+	('recycle', 'SELECT recall.cancel_recycle($, 1)'),
+	('recycle', 'SELECT recall.pause_recycle($, 1)'),
+	('recycle', 'SELECT recall.resume_recycle($, 1)'),
+	('recycle', 'SELECT recall.retry_recycle($, 1)'),
+	('recycle', 'SELECT recall.withdraw_recycle($, 1)');
+CREATE TABLE t.owner_action (statement text);
+INSERT INTO t.owner_action VALUES
+	($$SELECT recall.create_tenant('x')$$),
+	($$SELECT recall.set_tenant($, 'UTC')$$),
+	($$SELECT recall.grant_privilege($, 't_read', '{dial}')$$),
+	($$SELECT recall.revoke_privilege($, 't_read', '{read}')$$),
+	('SELECT recall.schedule()'),
+	('SELECT recall.unschedule()');
+CREATE TABLE t.some_people AS SELECT '{+49301234567}'::text[] AS numbers;
+CREATE TABLE t.some_calls AS SELECT 3::bigint AS contact_id;
+GRANT SELECT ON t.some_people, t.some_calls TO PUBLIC;
+
+-- What a statement gives to a role, undone afterwards.
+CREATE FUNCTION t.try(statement text, tenant int, as_role name) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	answer text;
+BEGIN
+	answer := t.outcome(replace(statement, '$', tenant::text), as_role);
+	RAISE SQLSTATE 'TTTTT';
+EXCEPTION WHEN SQLSTATE 'TTTTT' THEN
+	RETURN coalesce(answer, 'null');
+END $$;
+
+SELECT set_eq(
+	$$SELECT substring(statement FROM 'recall\.(\w+)\(') FROM t.action UNION SELECT substring(statement FROM 'recall\.(\w+)\(') FROM t.owner_action$$,
+	$$SELECT DISTINCT p.proname::text FROM pg_proc p
+		WHERE p.pronamespace = 'recall'::regnamespace AND p.prokind = 'f' AND p.proname !~ '^_'
+		AND NOT has_function_privilege('public', p.oid, 'EXECUTE')
+		AND p.proname <> 'health' AND p.proname !~ '^(policy|calling_hours)_(in|out|recv|send|from_jsonb|to_jsonb)$'$$,
+	'the tables above have every public function but the value functions and health()');
+
+SELECT is(
+	t.try(a.statement, :acme, r.role) LIKE '42501: %', a.required::text <> substr(r.role, 3),
+	format('%s %s %s', r.role, CASE WHEN a.required::text = substr(r.role, 3) THEN 'may' ELSE 'may not' END, substring(a.statement FROM 'recall\.(\w+)\(')))
+FROM t.action a, unnest('{t_read,t_manage,t_recycle,t_dial}'::name[]) AS r(role);
+
+SELECT t.refused(replace(a.statement, '$', x.tenant::text), '42501', format('permission denied for tenant %s, right "%s"', x.tenant, a.required),
+	'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().',
+	format('%s(): %s', substring(a.statement FROM 'recall\.(\w+)\('), x.what), x.role)
+FROM t.action a, (VALUES
+	(:acme, 't_foreign', 'another tenant'),
+	(2147483647, 't_foreign', 'no tenant'),
+	(-1, 't_foreign', 'a negative tenant'),
+	(:acme, 't_executes', 'a role without any right')) AS x(tenant, role, what);
+SELECT t.refused(replace(a.statement, '$', :acme::text), '42501', format('permission denied for tenant %s, right "%s"', :acme, a.required),
+	'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().',
+	format('%s(): the wrong right', substring(a.statement FROM 'recall\.(\w+)\(')),
+	CASE a.required WHEN 'read' THEN 't_dial' WHEN 'manage' THEN 't_read' WHEN 'recycle' THEN 't_manage' ELSE 't_recycle' END)
+FROM t.action a;
+SELECT is(t.try(a.statement, 2147483647, NULL), '42501: permission denied for tenant 2147483647, right "' || a.required || E'"\n'
+	'HINT: It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().',
+	format('%s(): the owner, too, is told so of a tenant that does not exist', substring(a.statement FROM 'recall\.(\w+)\('))) FROM t.action a;
+SELECT t.refused(replace(a.statement, '$', :acme::text), '42501', 'permission denied for what only the owner of the extension may do',
+	'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().',
+	format('%s(): only the owner', substring(a.statement FROM 'recall\.(\w+)\(')), r.role)
+FROM t.owner_action a, (VALUES ('t_manage'), ('t_foreign'), ('t_executes')) AS r(role);
+SELECT matches(t.try(a.statement, :acme, 't_nobody'), '^42501: permission denied for schema recall', format('a stranger has not even %s()', substring(a.statement FROM 'recall\.(\w+)\(')))
+FROM (SELECT statement FROM t.action UNION ALL SELECT statement FROM t.owner_action) a;
+SELECT isnt(t.try(a.statement, :acme, NULL) LIKE '42501: %', true, format('the owner may %s', substring(a.statement FROM 'recall\.(\w+)\(')))
+FROM (SELECT statement FROM t.action UNION ALL SELECT statement FROM t.owner_action) a;
+
+/* The steps of the processor and everything internal */
+
+SELECT is_empty($$
+	SELECT p.oid::regprocedure, r.role FROM pg_proc p, unnest('{t_read,t_manage,t_recycle,t_dial,t_foreign}'::name[]) AS r(role)
+	WHERE p.pronamespace = 'recall'::regnamespace AND (p.proname ~ '^_' OR p.prokind = 'p')
+	AND has_function_privilege(r.role, p.oid, 'EXECUTE')
+	AND p.proname NOT IN ('_readable_tenants', '_calling_hours_eq', '_calling_hours_ne', '_calling_hours_hash', '_calling_hours_hash_extended')$$,
+	'a member executes nothing internal but what the views and the value types call');
+SELECT is_empty($$
+	SELECT c.relname, r.role FROM pg_class c, unnest('{t_read,t_manage,t_recycle,t_dial,t_foreign}'::name[]) AS r(role)
+	WHERE c.relnamespace = 'recall'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+	AND (has_any_column_privilege(r.role, c.oid, 'INSERT, UPDATE, REFERENCES') OR has_table_privilege(r.role, c.oid, 'DELETE, TRUNCATE, TRIGGER')
+		OR c.relkind <> 'v' AND has_any_column_privilege(r.role, c.oid, 'SELECT'))$$,
+	'a member reads no table, and changes neither table nor view');
+SELECT is_empty($$
+	SELECT c.relname, r.role FROM pg_class c, unnest('{t_read,t_manage,t_recycle,t_dial,t_foreign}'::name[]) AS r(role)
+	WHERE c.relnamespace = 'recall'::regnamespace AND c.relkind = 'S' AND has_sequence_privilege(r.role, c.oid, 'USAGE, SELECT, UPDATE')$$,
+	'a member has no sequence');
+SELECT is_empty($$
+	SELECT r.role FROM unnest('{t_read,t_manage,t_recycle,t_dial,t_foreign}'::name[]) AS r(role) WHERE has_schema_privilege(r.role, 'recall', 'CREATE')$$,
+	'a member creates nothing in the schema');
+
+/* Views */
+
+CREATE FUNCTION t.tenants_seen(view text, as_role name) RETURNS text LANGUAGE sql
+RETURN t.outcome(format('SELECT coalesce(string_agg(DISTINCT tenant_id::text, '' '' ORDER BY tenant_id::text), ''none'') FROM recall.%s', view), as_role);
+CREATE TABLE t.view AS SELECT c.relname AS name FROM pg_class c WHERE c.relnamespace = 'recall'::regnamespace AND c.relkind = 'v';
+SELECT is(t.tenants_seen(v.name, x.role), x.seen, format('%s sees of %s: %s', x.role, v.name, x.seen)) FROM t.view v, (VALUES
+	('t_read', :acme::text), ('t_foreign', :bell::text), ('t_manage', 'none'), ('t_recycle', 'none'), ('t_dial', 'none'), ('t_executes', 'none')) AS x(role, seen);
+SELECT cmp_ok(t.tenants_seen(v.name, NULL), '~', format('\m%s\M.*\m%s\M|\m%2$s\M.*\m%1$s\M', :acme, :bell), format('the owner sees both tenants in %s', v.name)) FROM t.view v;
+SELECT matches(t.tenants_seen(v.name, 't_nobody'), '^42501: ', format('a stranger does not reach %s', v.name)) FROM t.view v;
+
+-- A function that is cheaper than the view's own condition must not be shown other tenants' rows.
+CREATE FUNCTION t.peep(value text) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS $$
+BEGIN
+	IF value LIKE '%Bell%' THEN
+		RAISE 'peeped: %', value;
+	END IF;
+	RETURN true;
+END $$;
+GRANT EXECUTE ON FUNCTION t.peep TO PUBLIC;
+SELECT is(t.outcome('SELECT count(*) FROM recall.task_overview WHERE t.peep(task)', 't_read'), '1', 'a condition of the reader''s sees only rows of the reader''s tenants');
+SELECT matches(t.outcome('SELECT count(*) FROM recall.task_overview WHERE t.peep(task)', 't_foreign'), 'peeped: secret of Bell', 'which the condition would tell');
+
+/* health() speaks of the caller's tenants alone */
+
+SELECT recall.suspend_task(:acme, 1);
+SELECT is(t.outcome($$SELECT status FROM recall.health() WHERE check_name = 'calling hours'$$, x.role), x.status, format('health() for %s', x.role))
+FROM (VALUES ('t_read', 'ok'), ('t_foreign', 'warning'), ('t_dial', 'ok')) AS x(role, status);
+SELECT recall.start_task(:acme, 1);
+
+/* Who is asking: the role now, its inheritance, the outer user of SECURITY DEFINER */
+
+CREATE ROLE t_heir IN ROLE t_read;
+CREATE ROLE t_grandchild IN ROLE t_heir;
+CREATE ROLE t_disinherited NOINHERIT IN ROLE t_read;
+SELECT recall.grant_privilege(:bell, 't_disinherited', '{dial}');
+SELECT matches(t.try('SELECT count(*) FROM recall.preview($, 1)', :acme, r.role), '^[0-9]+$', format('%s has what it inherits', r.role)) FROM (VALUES ('t_heir'), ('t_grandchild')) AS r(role);
+SELECT t.refused(format('SELECT count(*) FROM recall.preview(%s, 1)', :acme), '42501', format('permission denied for tenant %s, right "read"', :acme),
+	'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().', 'NOINHERIT does not count', 't_disinherited');
+SELECT is(t.tenants_seen('task_overview', 't_disinherited'), 'none', 'nor in the views');
+SELECT is(t.tenants_seen('task_overview', 't_heir'), :acme::text, 'inheritance counts in the views');
+SELECT matches(t.try('SELECT recall.set_holidays($, NULL)', :acme, 't_heir'), '^42501: permission denied for tenant [0-9]+, right "manage"', 'an heir has no more than it inherits');
+
+SET LOCAL SESSION AUTHORIZATION t_disinherited;
+SET LOCAL ROLE t_read;
+SELECT count(*) AS as_read FROM recall.task_overview \gset
+SET LOCAL ROLE NONE;
+SELECT count(*) AS as_itself FROM recall.task_overview \gset
+RESET SESSION AUTHORIZATION;
+SELECT is(:as_read, 1, 'SET ROLE to a role with the right counts');
+SELECT is(:as_itself, 0, 'and so does going back');
+
+CREATE FUNCTION t.app_preview(tenant int) RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM recall.preview(tenant, 1)';
+CREATE FUNCTION t.app_view() RETURNS text LANGUAGE sql SECURITY DEFINER AS $$SELECT string_agg(tenant_id::text, ' ') FROM recall.task_overview$$;
+CREATE FUNCTION t.app_recycle(tenant int) RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT recall.recycle(tenant, 1)';
+GRANT CREATE ON SCHEMA t TO t_foreign;
+ALTER FUNCTION t.app_preview OWNER TO t_foreign;
+ALTER FUNCTION t.app_view OWNER TO t_foreign;
+SELECT matches(t.try('SELECT t.app_preview($)', :acme, 't_read'), '^[0-9]+$', 'inside somebody''s SECURITY DEFINER function the outer user''s rights count');
+SELECT matches(t.try('SELECT t.app_preview($)', :bell, 't_read'), '^42501: permission denied for tenant', 'and the definer''s do not');
+SELECT is(t.try('SELECT t.app_view()', :acme, 't_read'), :acme::text, 'nor in the views');
+SELECT matches(t.try('SELECT t.app_recycle($)', :acme, 't_nobody'), '^42501: permission denied for tenant', 'also when the definer is a superuser');
+
+SELECT recall.withdraw_recycle(:acme, 1);
+SELECT matches(t.outcome(format('SELECT recall.recycle(%s, 1)', :acme), 't_recycle'), '^[0-9]+$', 't_recycle presses');
+SELECT is((SELECT requested_by FROM recall.recycle_record WHERE tenant_id = :acme ORDER BY recycle_id DESC LIMIT 1), 't_recycle'::name, 'the record names who pressed');
+SELECT is((SELECT role FROM recall.audit WHERE tenant_id = :acme ORDER BY at DESC LIMIT 1), 't_recycle'::name, 'and so does the audit');
+SELECT is((SELECT session_role FROM recall.audit WHERE tenant_id = :acme ORDER BY at DESC LIMIT 1), session_user, 'which also has who had logged in');
+
+CREATE ROLE t_deputy;
+SELECT format('GRANT %I TO t_deputy', current_user) \gexec
+SELECT matches(t.try('SELECT recall.set_tenant($, ''UTC'')', :acme, 't_deputy'), '^$|^null$', 'who inherits the owner''s role has the owner''s rights');
+CREATE ROLE t_super SUPERUSER;
+SELECT matches(t.try('SELECT recall.set_tenant($, ''UTC'')', :acme, 't_super'), '^$|^null$', 'and so has a superuser');
+SELECT is(t.tenants_seen('task_overview', 't_super') ~ '\d+ \d+', true, 'who reads every tenant');
+
+/* Giving and taking */
+
+CREATE FUNCTION t.granted(who name) RETURNS text LANGUAGE sql RETURN (
+	SELECT format('schema %s, functions %s, views %s', has_schema_privilege(who, 'recall', 'USAGE'),
+		(SELECT count(*) > 0 AND bool_and(has_function_privilege(who, p.oid, 'EXECUTE')) FROM pg_proc p
+			WHERE p.pronamespace = 'recall'::regnamespace AND p.prokind = 'f' AND p.proname !~ '^_'),
+		(SELECT bool_and(has_table_privilege(who, format('recall.%I', v.name), 'SELECT')) FROM t.view v)));
+CREATE FUNCTION t.any_granted(who name) RETURNS text LANGUAGE sql RETURN (
+	SELECT format('schema %s, functions %s, views %s', has_schema_privilege(who, 'recall', 'USAGE'),
+		(SELECT bool_or(has_function_privilege(who, p.oid, 'EXECUTE')) FROM pg_proc p
+			WHERE p.pronamespace = 'recall'::regnamespace AND NOT has_function_privilege('public', p.oid, 'EXECUTE')),
+		(SELECT bool_or(has_table_privilege(who, format('recall.%I', v.name), 'SELECT')) FROM t.view v)));
+
+CREATE ROLE "t Odd""Name";
+SELECT is(t.any_granted('t Odd"Name'), 'schema f, functions f, views f', 'a new role has nothing');
+SELECT recall.grant_privilege(:acme, '"t Odd""Name"', '{dial,read,dial}');
+SELECT is(t.granted('t Odd"Name'), 'schema t, functions t, views t', 'a member has the schema, the public functions and the public views');
+SELECT is((SELECT rights::text FROM recall.member WHERE tenant_id = :acme AND role = '"t Odd""Name"'::regrole), '{read,dial}', 'rights are kept in order, each once');
+SELECT recall.grant_privilege(:acme, '"t Odd""Name"', '{recycle,read}');
+SELECT is((SELECT rights::text FROM recall.member WHERE tenant_id = :acme AND role = '"t Odd""Name"'::regrole), '{read,recycle,dial}', 'and added to');
+SELECT recall.grant_privilege(:bell, '"t Odd""Name"', '{read}');
+SELECT recall.revoke_privilege(:acme, '"t Odd""Name"', '{dial,manage}');
+SELECT is((SELECT rights::text FROM recall.member WHERE tenant_id = :acme AND role = '"t Odd""Name"'::regrole), '{read,recycle}', 'a right is taken, one that was not there is no matter');
+SELECT is(t.granted('t Odd"Name'), 'schema t, functions t, views t', 'while others are left');
+SELECT recall.revoke_privilege(:acme, '"t Odd""Name"', '{read,recycle,manage}');
+SELECT is(t.granted('t Odd"Name'), 'schema t, functions t, views t', 'also when they are another tenant''s');
+SELECT matches(t.try('SELECT count(*) FROM recall.preview($, 1)', :acme, 't Odd"Name'), '^42501: permission denied for tenant', 'what was taken is gone');
+SELECT recall.revoke_privilege(:bell, '"t Odd""Name"', '{read}');
+SELECT is(t.any_granted('t Odd"Name'), 'schema f, functions f, views f', 'with the last right goes everything');
+SELECT is_empty($$SELECT 1 FROM recall.member WHERE role = '"t Odd""Name"'::regrole$$, 'and the membership');
+SELECT recall.revoke_privilege(:bell, '"t Odd""Name"', '{read}');
+SELECT is(t.any_granted('t Odd"Name'), 'schema f, functions f, views f', 'taking it again is no matter');
+SELECT recall.grant_privilege(:bell, '"t Odd""Name"', '{read}');
+SELECT is(t.granted('t Odd"Name'), 'schema t, functions t, views t', 'and it can be given again');
+
+SELECT t.refused(format('SELECT recall.%s(%s, %L, %L)', f.name, :acme, x.role, x.rights), '22023', x.message, x.hint, format('%s(): %s', f.name, x.what))
+FROM (VALUES ('grant_privilege'), ('revoke_privilege')) AS f(name), (VALUES
+	('t_read', '{}', 'no rights are named', 'Name some of: read, manage, recycle, dial.', 'no rights'),
+	('t_read', '{read,NULL}', 'no rights are named', 'Name some of: read, manage, recycle, dial.', 'a null right'),
+	('4000000000', '{read}', 'role 4000000000 does not exist', 'Rights are given to a role of this cluster; PUBLIC can have none.', 'a role that does not exist'),
+	('0', '{read}', 'role - does not exist', 'Rights are given to a role of this cluster; PUBLIC can have none.', 'PUBLIC')
+) AS x(role, rights, message, hint, what);
+SELECT t.refused(format('SELECT recall.%s(2147483647, %L, %L)', f.name, 't_read', '{read}'), '42501', 'permission denied for tenant 2147483647, right "manage"',
+	'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().', format('%s(): no tenant', f.name))
+FROM (VALUES ('grant_privilege'), ('revoke_privilege')) AS f(name);
+
+-- A member that was dropped from the cluster harms nobody.
+CREATE ROLE t_leaver;
+SELECT recall.grant_privilege(:acme, 't_leaver', '{read}');
+DROP OWNED BY t_leaver;
+DROP ROLE t_leaver;
+SELECT matches(t.try('SELECT count(*) FROM recall.preview($, 1)', :acme, 't_read'), '^[0-9]+$', 'others go on when a member''s role is dropped');
+SELECT matches(t.try('SELECT count(*) FROM recall.preview($, 1)', :acme, 't_dial'), '^42501', 'and nobody gains by it');
+
+SELECT * FROM finish();
+ROLLBACK;
