@@ -63,11 +63,7 @@ recall_cause_number(const CauseMap *map, Oid value)
 {
 	int low = 0;
 	int high = map->count;
-	Oid offset = value - map->sorted[0].value;
 
-	/* CREATE TYPE gives consecutive OIDs, so that this finds all but values added later. */
-	if (offset < map->count && map->sorted[offset].value == value)
-		return map->sorted[offset].number;
 	while (low < high)
 	{
 		int middle = (low + high) / 2;
