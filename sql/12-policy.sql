@@ -2,34 +2,34 @@
 
 CREATE TYPE recall.policy;
 
-CREATE FUNCTION recall.policy_in(cstring) RETURNS recall.policy
+CREATE FUNCTION recall._policy_in(cstring) RETURNS recall.policy
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'recall_policy_in';
-COMMENT ON FUNCTION recall.policy_in(cstring) IS
+COMMENT ON FUNCTION recall._policy_in(cstring) IS
 'Reads the text of a policy; 22P02 with the position when it does not parse, 54000 when it exceeds a maximum.';
 
-CREATE FUNCTION recall.policy_out(recall.policy) RETURNS cstring
+CREATE FUNCTION recall._policy_out(recall.policy) RETURNS cstring
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'recall_policy_out';
-COMMENT ON FUNCTION recall.policy_out(recall.policy) IS 'The canonical text of a policy.';
+COMMENT ON FUNCTION recall._policy_out(recall.policy) IS 'The canonical text of a policy.';
 
-CREATE FUNCTION recall.policy_recv(internal) RETURNS recall.policy
+CREATE FUNCTION recall._policy_recv(internal) RETURNS recall.policy
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'recall_policy_recv';
-COMMENT ON FUNCTION recall.policy_recv(internal) IS
+COMMENT ON FUNCTION recall._policy_recv(internal) IS
 'Receives a policy in binary: a version byte (1) and its text; 22P03 for another version.';
 
-CREATE FUNCTION recall.policy_send(recall.policy) RETURNS bytea
+CREATE FUNCTION recall._policy_send(recall.policy) RETURNS bytea
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'recall_policy_send';
-COMMENT ON FUNCTION recall.policy_send(recall.policy) IS
+COMMENT ON FUNCTION recall._policy_send(recall.policy) IS
 'Sends a policy in binary: a version byte (1) and its canonical text.';
 
 CREATE TYPE recall.policy (
-	INPUT = recall.policy_in,
-	OUTPUT = recall.policy_out,
-	RECEIVE = recall.policy_recv,
-	SEND = recall.policy_send,
+	INPUT = recall._policy_in,
+	OUTPUT = recall._policy_out,
+	RECEIVE = recall._policy_recv,
+	SEND = recall._policy_send,
 	INTERNALLENGTH = VARIABLE,
 	STORAGE = extended
 );
@@ -41,34 +41,34 @@ COMMENT ON TYPE recall.policy IS
  * IN and IS DISTINCT FROM find them whatever the search_path, and nobody can put others in their place.
  */
 
-CREATE FUNCTION recall.policy_eq(recall.policy, recall.policy) RETURNS boolean
+CREATE FUNCTION recall._policy_eq(recall.policy, recall.policy) RETURNS boolean
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'recall_policy_eq';
-COMMENT ON FUNCTION recall.policy_eq(recall.policy, recall.policy) IS 'Whether two policies have the same canonical text.';
+COMMENT ON FUNCTION recall._policy_eq(recall.policy, recall.policy) IS 'Whether two policies have the same canonical text.';
 
-CREATE FUNCTION recall.policy_ne(recall.policy, recall.policy) RETURNS boolean
+CREATE FUNCTION recall._policy_ne(recall.policy, recall.policy) RETURNS boolean
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'recall_policy_ne';
-COMMENT ON FUNCTION recall.policy_ne(recall.policy, recall.policy) IS 'Whether two policies have different canonical texts.';
+COMMENT ON FUNCTION recall._policy_ne(recall.policy, recall.policy) IS 'Whether two policies have different canonical texts.';
 
-CREATE FUNCTION recall.policy_hash(recall.policy) RETURNS integer
+CREATE FUNCTION recall._policy_hash(recall.policy) RETURNS integer
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'recall_policy_hash';
-COMMENT ON FUNCTION recall.policy_hash(recall.policy) IS 'Hash of a policy, for hash joins, grouping and hash indexes.';
+COMMENT ON FUNCTION recall._policy_hash(recall.policy) IS 'Hash of a policy, for hash joins, grouping and hash indexes.';
 
-CREATE FUNCTION recall.policy_hash_extended(recall.policy, bigint) RETURNS bigint
+CREATE FUNCTION recall._policy_hash_extended(recall.policy, bigint) RETURNS bigint
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'recall_policy_hash_extended';
-COMMENT ON FUNCTION recall.policy_hash_extended(recall.policy, bigint) IS
+COMMENT ON FUNCTION recall._policy_hash_extended(recall.policy, bigint) IS
 'Hash of a policy with a seed, for hash partitioning.';
 
 CREATE OPERATOR pg_catalog.= (
-	FUNCTION = recall.policy_eq, LEFTARG = recall.policy, RIGHTARG = recall.policy,
+	FUNCTION = recall._policy_eq, LEFTARG = recall.policy, RIGHTARG = recall.policy,
 	COMMUTATOR = OPERATOR(pg_catalog.=), NEGATOR = OPERATOR(pg_catalog.<>),
 	RESTRICT = eqsel, JOIN = eqjoinsel, HASHES
 );
 CREATE OPERATOR pg_catalog.<> (
-	FUNCTION = recall.policy_ne, LEFTARG = recall.policy, RIGHTARG = recall.policy,
+	FUNCTION = recall._policy_ne, LEFTARG = recall.policy, RIGHTARG = recall.policy,
 	COMMUTATOR = OPERATOR(pg_catalog.<>), NEGATOR = OPERATOR(pg_catalog.=),
 	RESTRICT = neqsel, JOIN = neqjoinsel
 );
@@ -77,8 +77,8 @@ COMMENT ON OPERATOR pg_catalog.<> (recall.policy, recall.policy) IS 'different c
 
 CREATE OPERATOR CLASS recall.policy_ops DEFAULT FOR TYPE recall.policy USING hash AS
 	OPERATOR 1 pg_catalog.= (recall.policy, recall.policy),
-	FUNCTION 1 recall.policy_hash(recall.policy),
-	FUNCTION 2 recall.policy_hash_extended(recall.policy, bigint);
+	FUNCTION 1 recall._policy_hash(recall.policy),
+	FUNCTION 2 recall._policy_hash_extended(recall.policy, bigint);
 COMMENT ON OPERATOR CLASS recall.policy_ops USING hash IS 'Equality of policies for hash joins, grouping and hash indexes.';
 
 CREATE FUNCTION recall.policy(failure_causes recall.failure_cause[], business_results text[]) RETURNS recall.policy
@@ -139,7 +139,7 @@ END;
 COMMENT ON FUNCTION recall._policy_selector_to_jsonb(text, text[]) IS
 'Selector and members, as recall.policy_rules() has them, as an object with one key.';
 
-CREATE FUNCTION recall.policy_to_jsonb(policy recall.policy) RETURNS jsonb
+CREATE FUNCTION recall._policy_to_jsonb(policy recall.policy) RETURNS jsonb
 LANGUAGE SQL IMMUTABLE STRICT PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT jsonb_build_object(
@@ -164,7 +164,7 @@ BEGIN ATOMIC
 				'per_number', nullif(l.per_number, false))) ORDER BY l.item), '[]')
 			FROM recall.policy_limits(policy) l WHERE l.kind = 'quiet'));
 END;
-COMMENT ON FUNCTION recall.policy_to_jsonb(recall.policy) IS
+COMMENT ON FUNCTION recall._policy_to_jsonb(recall.policy) IS
 'A policy as jsonb, the cast policy::jsonb: {"rules": [{"causes": ["busy"], "after": ["10 min"], "max": 3, "next_number": true}, {"results": ["x"], "never": true}, {"classes": ["network"]}, {"failed": true}], "limits": [{"calls": 3, "per": "24 h", "per_number": true}], "quiet": [{"for": "7 days", "after": {"answered": true}}]}.';
 
 CREATE FUNCTION recall._policy_check_keys(item jsonb, what text, known text[], required text[] DEFAULT '{}') RETURNS void
@@ -282,7 +282,7 @@ $$;
 COMMENT ON FUNCTION recall._policy_items(jsonb, text) IS
 'The rules, limits or quiets of a policy in jsonb; 22P02 when they are not in an array.';
 
-CREATE FUNCTION recall.policy_from_jsonb(document jsonb) RETURNS recall.policy
+CREATE FUNCTION recall._policy_from_jsonb(document jsonb) RETURNS recall.policy
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -320,10 +320,10 @@ BEGIN
 	RETURN array_to_string(items, '; ')::recall.policy;
 END
 $$;
-COMMENT ON FUNCTION recall.policy_from_jsonb(jsonb) IS
-'A policy of the form that recall.policy_to_jsonb() gives, the cast jsonb::recall.policy; every key may be missing. 22P02 for an unknown key, a wrong type or a wrong value, 54000 beyond a maximum.';
+COMMENT ON FUNCTION recall._policy_from_jsonb(jsonb) IS
+'A policy of the form that recall._policy_to_jsonb() gives, the cast jsonb::recall.policy; every key may be missing. 22P02 for an unknown key, a wrong type or a wrong value, 54000 beyond a maximum.';
 
-CREATE CAST (recall.policy AS jsonb) WITH FUNCTION recall.policy_to_jsonb(recall.policy);
+CREATE CAST (recall.policy AS jsonb) WITH FUNCTION recall._policy_to_jsonb(recall.policy);
 COMMENT ON CAST (recall.policy AS jsonb) IS 'a policy with readable keys';
-CREATE CAST (jsonb AS recall.policy) WITH FUNCTION recall.policy_from_jsonb(jsonb);
+CREATE CAST (jsonb AS recall.policy) WITH FUNCTION recall._policy_from_jsonb(jsonb);
 COMMENT ON CAST (jsonb AS recall.policy) IS 'a policy from readable keys';

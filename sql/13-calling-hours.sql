@@ -52,21 +52,23 @@ LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_calling_
 COMMENT ON FUNCTION recall._calling_hours_hash_extended IS
 'Seeded 64-bit hash of calling hours, for the hash operator class.';
 
-CREATE OPERATOR recall.= (
+/* Operators are in pg_catalog, which no search_path leaves out: a value type must be comparable everywhere. */
+
+CREATE OPERATOR pg_catalog.= (
 	LEFTARG = recall.calling_hours, RIGHTARG = recall.calling_hours, FUNCTION = recall._calling_hours_eq,
-	COMMUTATOR = OPERATOR(recall.=), NEGATOR = OPERATOR(recall.<>), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES);
-COMMENT ON OPERATOR recall.= (recall.calling_hours, recall.calling_hours) IS
+	COMMUTATOR = OPERATOR(pg_catalog.=), NEGATOR = OPERATOR(pg_catalog.<>), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES);
+COMMENT ON OPERATOR pg_catalog.= (recall.calling_hours, recall.calling_hours) IS
 'Are both calling hours written the same in canonical form?';
 
-CREATE OPERATOR recall.<> (
+CREATE OPERATOR pg_catalog.<> (
 	LEFTARG = recall.calling_hours, RIGHTARG = recall.calling_hours, FUNCTION = recall._calling_hours_ne,
-	COMMUTATOR = OPERATOR(recall.<>), NEGATOR = OPERATOR(recall.=), RESTRICT = neqsel, JOIN = neqjoinsel);
-COMMENT ON OPERATOR recall.<> (recall.calling_hours, recall.calling_hours) IS
+	COMMUTATOR = OPERATOR(pg_catalog.<>), NEGATOR = OPERATOR(pg_catalog.=), RESTRICT = neqsel, JOIN = neqjoinsel);
+COMMENT ON OPERATOR pg_catalog.<> (recall.calling_hours, recall.calling_hours) IS
 'Do the calling hours differ in canonical form?';
 
 CREATE OPERATOR CLASS recall.calling_hours_ops
 DEFAULT FOR TYPE recall.calling_hours USING hash AS
-	OPERATOR 1 recall.= (recall.calling_hours, recall.calling_hours),
+	OPERATOR 1 pg_catalog.= (recall.calling_hours, recall.calling_hours),
 	FUNCTION 1 recall._calling_hours_hash(recall.calling_hours),
 	FUNCTION 2 recall._calling_hours_hash_extended(recall.calling_hours, bigint);
 COMMENT ON OPERATOR CLASS recall.calling_hours_ops USING hash IS
@@ -84,7 +86,7 @@ LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_next_open';
 COMMENT ON FUNCTION recall.next_open IS
 'The first instant, not before "at", that is inside the calling hours by the clock of the time zone; null when there is none within two years (731 days). Null hours are always open and give "at"; null for a null zone or instant and for an infinite instant. holidays are the dates that PH stands for. time_zone is a name of the IANA database, else 22023. Immutable as far as the server''s time zone data are, like timezone(text, timestamptz).';
 
-CREATE FUNCTION recall._check_time_zone(time_zone text) RETURNS text
+CREATE FUNCTION recall._check_time_zone(time_zone text, source_row bigint DEFAULT 0) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_check_time_zone';
 COMMENT ON FUNCTION recall._check_time_zone IS
-'The name of the time zone as the IANA database spells it, when the server knows it; else 22023. POSIX rules such as FOO5 are no names.';
+'The name of the time zone as the IANA database spells it, when the server knows it; else 22023, with the row of a bulk source when one is named. POSIX rules such as FOO5 are no names.';

@@ -339,13 +339,19 @@ COMMENT ON FUNCTION recall._move_batch(int, bigint, text, recall.batch_state) IS
 
 CREATE FUNCTION recall.start_batch(tenant_id int, batch_id bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	task recall.task;
 BEGIN
 	PERFORM recall._require(tenant_id, 'manage');
+	task := recall._task(tenant_id, (recall._batch(tenant_id, batch_id)).task_id);
+	IF task.state = 'completed' THEN
+		PERFORM recall._refuse(format('task %s is completed', task.task_id), 'Its batches are not dialled any more; create another task.');
+	END IF;
 	PERFORM recall._move_batch(tenant_id, batch_id, 'start', 'started');
 	PERFORM recall._queue_first_attempts(tenant_id, batch_id, 0, now());
 END $$;
 COMMENT ON FUNCTION recall.start_batch(int, bigint) IS
-'Starts a batch, or starts it again after suspend_batch(), and queues a first attempt for each contact that has no call and no permit. Right: manage. Errors: 42501; 55000 an illegal move.';
+'Starts a batch, or starts it again after suspend_batch(), and queues a first attempt for each contact that has no call and no permit. Right: manage. Errors: 42501; 55000 an illegal move, or the task is completed.';
 
 CREATE FUNCTION recall.suspend_batch(tenant_id int, batch_id bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

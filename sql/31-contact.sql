@@ -88,7 +88,7 @@ BEGIN
 
 	INSERT INTO recall.contact (tenant_id, contact_id, batch_id, priority, numbers, time_zone, reference, attributes)
 	SELECT add_contacts.tenant_id, first_id - 1 + s.source_row, add_contacts.batch_id, coalesce(s.priority, 0),
-		recall._check_numbers(s.numbers, s.source_row), recall._check_time_zone(s.time_zone),
+		recall._check_numbers(s.numbers, s.source_row), recall._check_time_zone(s.time_zone, s.source_row),
 		s.reference, s.attributes
 	FROM ROWS FROM (recall._read_source(source, true)
 		AS (numbers text[], time_zone text, priority int, reference text, attributes jsonb))

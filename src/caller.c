@@ -2,11 +2,11 @@
  * caller.c
  *		Who is calling, and reading a table with no more than the caller's rights.
  *
- * The functions of recall run with the rights of the extension's owner, who is often a superuser. Two
- * things need the caller all the same: rights are checked against the role that the caller is now, and
- * a bulk source is read as that role. Only C can see the outer user from inside a SECURITY DEFINER
- * function, and only a switch of the user keeps an expression that hides in somebody's table (a view, an
- * index predicate, a cast) from running with the owner's rights.
+ * The functions of recall run with the rights of the extension's owner, who is often a superuser.
+ *Two things need the caller all the same: rights are checked against the role that the caller is
+ *now, and a bulk source is read as that role. Only C can see the outer user from inside a SECURITY
+ *DEFINER function, and only a switch of the user keeps an expression that hides in somebody's table
+ *(a view, an index predicate, a cast) from running with the owner's rights.
  */
 #include "recall.h"
 
@@ -39,12 +39,14 @@ static int
 column_index(TupleDesc columns, const char *name)
 {
 	for (int i = 0; i < columns->natts; i++)
-		if (!TupleDescAttr(columns, i)->attisdropped && strcmp(NameStr(TupleDescAttr(columns, i)->attname), name) == 0)
+		if (!TupleDescAttr(columns, i)->attisdropped &&
+			strcmp(NameStr(TupleDescAttr(columns, i)->attname), name) == 0)
 			return i;
 	return -1;
 }
 
-/* Tell the caller which columns of the source mean nothing here: a misspelt one would be lost in silence. */
+/* Tell the caller which columns of the source mean nothing here: a misspelt one would be lost in
+ * silence. */
 static void
 notice_unknown_columns(TupleDesc source, TupleDesc wanted, const char *source_name)
 {
@@ -53,7 +55,8 @@ notice_unknown_columns(TupleDesc source, TupleDesc wanted, const char *source_na
 		Form_pg_attribute column = TupleDescAttr(source, i);
 
 		if (!column->attisdropped && column_index(wanted, NameStr(column->attname)) < 0)
-			ereport(NOTICE, (errmsg("column \"%s\" of \"%s\" is ignored", NameStr(column->attname), source_name)));
+			ereport(NOTICE, (errmsg("column \"%s\" of \"%s\" is ignored", NameStr(column->attname),
+									source_name)));
 	}
 }
 
@@ -70,10 +73,11 @@ build_query(Oid source_oid, TupleDesc source, TupleDesc wanted)
 		Form_pg_attribute column = TupleDescAttr(wanted, i);
 		const char *name = NameStr(column->attname);
 
-		appendStringInfo(&query, "%sCAST(%s AS %s)", i > 0 ? ", " : "",
-						 column_index(source, name) < 0 ? "NULL" : quote_identifier(name),
-						 format_type_extended(column->atttypid, column->atttypmod,
-											  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+		appendStringInfo(
+			&query, "%sCAST(%s AS %s)", i > 0 ? ", " : "",
+			column_index(source, name) < 0 ? "NULL" : quote_identifier(name),
+			format_type_extended(column->atttypid, column->atttypmod,
+								 FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
 	}
 	appendStringInfo(&query, " FROM %s",
 					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(source_oid)),
@@ -93,15 +97,16 @@ read_as_caller(const char *query, Tuplestorestate *rows)
 	int saved_context;
 	int outcome;
 
-	/* Neither a parallel scan nor one that joins another in the middle gives a table's own order. */
-	(void) set_config_option("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
-							 0, false);
-	(void) set_config_option("synchronize_seqscans", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-							 false);
+	/* Neither a parallel scan nor one that joins another in the middle gives a table's own order.
+	 */
+	(void) set_config_option("max_parallel_workers_per_gather", "0", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("synchronize_seqscans", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 
 	GetUserIdAndSecContext(&saved_user, &saved_context);
-	SetUserIdAndSecContext(GetOuterUserId(),
-						   saved_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	SetUserIdAndSecContext(GetOuterUserId(), saved_context | SECURITY_LOCAL_USERID_CHANGE |
+												 SECURITY_RESTRICTED_OPERATION);
 
 	options.read_only = true;
 	options.dest = CreateDestReceiver(DestTuplestore);
@@ -131,10 +136,12 @@ recall_read_source(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	if (get_rel_name(source_oid) == NULL)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("source relation %u does not exist", source_oid)));
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("source relation %u does not exist", source_oid)));
 	source = table_open(source_oid, AccessShareLock);
 	if (PG_GETARG_BOOL(1))
-		notice_unknown_columns(RelationGetDescr(source), result->setDesc, RelationGetRelationName(source));
+		notice_unknown_columns(RelationGetDescr(source), result->setDesc,
+							   RelationGetRelationName(source));
 	query = build_query(source_oid, RelationGetDescr(source), result->setDesc);
 	read_as_caller(query, result->setResult);
 	table_close(source, NoLock);

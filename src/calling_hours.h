@@ -8,9 +8,9 @@
  *	calling_hours_io.c		the SQL type
  *	calling_hours_next.c	is_open and next_open: the clock of the callee's zone
  *
- * A value is a list of rules, each packed as a HoursRule, its HoursDates and its HoursSpans. Dates
- *and spans are sorted sets, so that equal rules have equal bytes. Clock times are minutes of the
- *local day; days are counted from 2000-01-01, like the server's dates.
+ * A value is a list of rules, each packed as a HoursRule, its HoursDates and its HoursSpans.
+ * Dates and spans are sorted sets, so that equal rules have equal bytes. Clock times are
+ * minutes of the local day; days are counted from 2000-01-01, like the server's dates.
  */
 #ifndef RECALL_CALLING_HOURS_H
 #define RECALL_CALLING_HOURS_H
@@ -139,10 +139,5 @@ extern bool recall_calling_hours_use_holidays(const CallingHours *hours);
  */
 extern bool recall_calling_hours_next_minute(const CallingHours *hours, Holidays holidays,
 											 int64_t from, int64_t until, int64_t *found);
-
-#ifdef POSTGRES_H
-/* calling_hours_io.c */
-extern CallingHours *recall_get_calling_hours(Datum datum);
-#endif
 
 #endif /* RECALL_CALLING_HOURS_H */

@@ -3,10 +3,10 @@
  *		The open minutes of a day of the local clock, and the next open minute.
  *
  * A day is painted, rule by rule in the order written. As the specification has it, a rule that
- *opens replaces, on the days that it matches, all that earlier rules said of that day; a rule that
- *closes only takes away. What a rule carries past midnight belongs to the day it reaches: there it
- *only adds to (or takes from) what stands, and a later rule for that day replaces it like anything
- *else.
+ * opens replaces, on the days that it matches, all that earlier rules said of that day; a rule
+ * that closes only takes away. What a rule carries past midnight belongs to the day it reaches:
+ * there it only adds to (or takes from) what stands, and a later rule for that day replaces it
+ * like anything else.
  */
 #include <stdlib.h>
 #include <string.h>

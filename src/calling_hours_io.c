@@ -2,13 +2,13 @@
  * calling_hours_io.c
  *		The SQL type recall.calling_hours: in, out, send, receive, equality, hash.
  *
- * Equal values have equal bytes, so equality and hash look at nothing else. On the wire a value is
- *a format version and its canonical text, so that a change of the stored form never reaches a
- *client.
+ * Equal values have equal bytes, so equality and hash look at nothing else. On the wire a value
+ * is a format version and its canonical text, so that a change of the stored form never reaches
+ * a client.
  */
 #include "recall.h"
 
-#include "calling_hours.h"
+#include "calling_hours_datum.h"
 #include "common/hashfn.h"
 #include "libpq/pqformat.h"
 #include "mb/pg_wchar.h"

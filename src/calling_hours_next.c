@@ -2,18 +2,18 @@
  * calling_hours_next.c
  *		is_open and next_open: calling hours against the clock of the callee's zone.
  *
- * An instant is open when the clock of the zone then shows an open minute. Between two changes of
- *its offset from UTC the clock runs evenly, so the search goes from one stretch of even time to the
- *next and asks, in each, for the first open minute of the clock. Thus what a leap of the clock
- *skips is never open, an opening inside the leap begins at its end, and a repeated hour is open
- *both times.
+ * An instant is open when the clock of the zone then shows an open minute. Between two changes
+ * of its offset from UTC the clock runs evenly, so the search goes from one stretch of even
+ * time to the next and asks, in each, for the first open minute of the clock. Thus what a leap
+ * of the clock skips is never open, an opening inside the leap begins at its end, and a
+ * repeated hour is open both times.
  *
  * The answers depend on the server's time zone data, like timezone(text, timestamptz), and on
- *nothing else; like that function they are marked immutable.
+ * nothing else; like that function they are marked immutable.
  */
 #include "recall.h"
 
-#include "calling_hours.h"
+#include "calling_hours_datum.h"
 #include "catalog/pg_type.h"
 #include "datatype/timestamp.h"
 #include "pgtime.h"
@@ -89,15 +89,16 @@ is_database_zone(const char *canonical_name)
 
 /* Find a zone of the time zone database, whatever the case of its name, or raise an error. */
 static pg_tz *
-find_zone(const char *name)
+find_zone(const char *name, int64 source_row)
 {
 	pg_tz *zone = pg_tzset(name);
 
 	if (zone == NULL || !pg_tz_acceptable(zone) || !is_database_zone(pg_get_timezone_name(zone)))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("time zone \"%s\" is not known", name),
-						errhint("The names of time zones, such as Europe/Berlin, are listed in "
-								"pg_timezone_names.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%stime zone \"%s\" is not known", recall_row_prefix(source_row), name),
+				 errhint("The names of time zones, such as Europe/Berlin, are listed in "
+						 "pg_timezone_names.")));
 	return zone;
 }
 
@@ -109,7 +110,7 @@ cache_zone(Cache *cache, const text *name)
 	if (cache->zone != NULL && strlen(cache->zone_name) == length &&
 		memcmp(cache->zone_name, VARDATA_ANY(name), length) == 0)
 		return;
-	cache->zone = find_zone(text_to_cstring(name));
+	cache->zone = find_zone(text_to_cstring(name), 0);
 	text_to_cstring_buffer(name, cache->zone_name, sizeof(cache->zone_name));
 	cache->even_time = (EvenTime){ 0 };
 }
@@ -324,7 +325,7 @@ recall_next_open(PG_FUNCTION_ARGS)
 Datum
 recall_check_time_zone(PG_FUNCTION_ARGS)
 {
-	pg_tz *zone = find_zone(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	pg_tz *zone = find_zone(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_INT64(1));
 
 	PG_RETURN_TEXT_P(cstring_to_text(pg_get_timezone_name(zone)));
 }

@@ -10,9 +10,9 @@
  *	spans  := time '-' time (',' time '-' time)*
  *
  * It is a subset of opening_hours, specification 0.7
- * (https://wiki.openstreetmap.org/wiki/Key:opening_hours/specification). What the specification
- *gives another meaning, or what its readers disagree about, is refused rather than guessed: a comma
- *before a space, which starts an additional rule there, is no list here.
+ * (https://wiki.openstreetmap.org/wiki/Key:opening_hours/specification). What means something else
+ * there, or what its readers disagree about, is refused rather than guessed: a comma before a space
+ * starts an additional rule there, so it is no list here.
  */
 #include <string.h>
 
@@ -329,7 +329,8 @@ static bool
 append(Parser *parser, const void *bytes, size_t size)
 {
 	if (parser->end + size > (char *) parser->hours + HOURS_MAX_SIZE)
-		return fail_too_large(parser, "calling hours are limited to %d bytes", HOURS_MAX_SIZE);
+		return fail_too_large(parser, "calling hours are limited to %d bytes when stored",
+							  HOURS_MAX_SIZE);
 	memcpy(parser->end, bytes, size);
 	parser->end += size;
 	return true;
@@ -506,39 +507,46 @@ parse_day(Parser *parser, HoursDate *date)
 	return true;
 }
 
+/* Does a range that runs over the year's end stop on the day before it starts? */
+static bool
+is_whole_year(const HoursDates *dates)
+{
+	HoursDate next = dates->to;
+
+	next.day++;
+	if (next.day > recall_month_days(next.month))
+	{
+		next.month = (uint8_t) (next.month % 12 + 1);
+		next.day = 1;
+	}
+	return date_order(&dates->to) < date_order(&dates->from) &&
+		   date_order(&next) == date_order(&dates->from);
+}
+
 /* Parse the end of a range whose start has a day: a day, a date, or a date with its year. */
 static bool
 parse_last_date(Parser *parser, HoursDates *dates)
 {
 	int start = parser->token.start;
+	bool has_month = at_year(parser) || month_at(parser) != 0;
 
-	if (at_year(parser))
+	if (has_month)
 	{
 		dates->to.year = 0;
-		if (!parse_year(parser, &dates->to) || !parse_month(parser, &dates->to) ||
-			!parse_day(parser, &dates->to))
+		if (at_year(parser) && !parse_year(parser, &dates->to))
 			return false;
-		if (dates->from.year == 0)
-			return recall_parse_fail(parser->error, start,
-									 "both dates of a range need a year, or none");
-	}
-	else if (month_at(parser) != 0)
-	{
-		if (dates->from.year != 0)
-			return recall_parse_fail(parser->error, start,
-									 "both dates of a range need a year, or none");
-		if (!parse_month(parser, &dates->to) || !parse_day(parser, &dates->to))
+		if (!parse_month(parser, &dates->to))
 			return false;
 	}
-	else
-	{
-		if (!parse_day(parser, &dates->to))
-			return false;
-		if (dates->to.day < dates->from.day)
-			return recall_parse_fail(parser->error, start, "the range ends before it starts");
-	}
-	if (dates->from.year != 0 && date_order(&dates->to) < date_order(&dates->from))
+	if (!parse_day(parser, &dates->to))
+		return false;
+	if ((dates->from.year == 0) != (dates->to.year == 0))
+		return recall_parse_fail(parser->error, start,
+								 "both dates of a range need a year, or none");
+	if (date_order(&dates->to) < date_order(&dates->from) && !(has_month && dates->from.year == 0))
 		return recall_parse_fail(parser->error, start, "the range ends before it starts");
+	if (is_whole_year(dates))
+		return recall_parse_fail(parser->error, start, "the range is the whole year");
 	return true;
 }
 
@@ -826,7 +834,7 @@ recall_calling_hours_parse(const char *text, size_t length, CallingHours *hours,
 	parser.end = (char *) (hours + 1);
 	if (length > HOURS_MAX_TEXT)
 	{
-		fail_too_large(&parser, "calling hours are limited to %d characters", HOURS_MAX_TEXT);
+		fail_too_large(&parser, "calling hours are limited to %d bytes of text", HOURS_MAX_TEXT);
 		return 0;
 	}
 	parser.length = (int) length;

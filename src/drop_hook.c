@@ -2,10 +2,10 @@
  * drop_hook.c
  *		No scheduled job outlives the extension.
  *
- * A row of pg_cron's table depends on nothing, so DROP EXTENSION recall would leave a job behind that
- * fails every five minutes. When the drop is over, the function that could clean up is gone with it;
- * hence an event trigger before the command, which reads in the parse tree what will be dropped. When
- * the command fails after all, the removal of the job is rolled back with it.
+ * A row of pg_cron's table depends on nothing, so DROP EXTENSION recall would leave a job behind
+ *that fails every five minutes. When the drop is over, the function that could clean up is gone
+ *with it; hence an event trigger before the command, which reads in the parse tree what will be
+ *dropped. When the command fails after all, the removal of the job is rolled back with it.
  */
 #include "recall.h"
 
@@ -37,7 +37,8 @@ extension_owner(void)
 	HeapTuple tuple;
 	Oid owner = InvalidOid;
 
-	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum(EXTENSION_NAME));
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
+				CStringGetDatum(EXTENSION_NAME));
 	scan = systable_beginscan(extensions, ExtensionNameIndexId, true, NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
@@ -84,7 +85,8 @@ drops_recall(Node *command)
 	return false;
 }
 
-/* May the current user drop the extension? If not, the command is about to fail and changes nothing. */
+/* May the current user drop the extension? If not, the command is about to fail and changes
+ * nothing. */
 static bool
 may_drop(void)
 {

@@ -13,13 +13,14 @@ PG_FUNCTION_INFO_V1(recall_nearest);
 
 /* Report that a text is not a value of the type, at the character where it stops being one. */
 void
-recall_report_parse_error(const char *type_name, const char *text, const ParseError *error, Node *escontext)
+recall_report_parse_error(const char *type_name, const char *text, const ParseError *error,
+						  Node *escontext)
 {
-	errsave(escontext,
-			(errcode(error->too_large ? ERRCODE_PROGRAM_LIMIT_EXCEEDED : ERRCODE_INVALID_TEXT_REPRESENTATION),
-			 errmsg("invalid %s at character %d: %s", type_name,
-					pg_mbstrlen_with_len(text, error->position) + 1, error->message),
-			 error->hint[0] != '\0' ? errhint("%s", error->hint) : 0));
+	errsave(escontext, (errcode(error->too_large ? ERRCODE_PROGRAM_LIMIT_EXCEEDED
+												 : ERRCODE_INVALID_TEXT_REPRESENTATION),
+						errmsg("invalid %s at character %d: %s", type_name,
+							   pg_mbstrlen_with_len(text, error->position) + 1, error->message),
+						error->hint[0] != '\0' ? errhint("%s", error->hint) : 0));
 }
 
 /* _nearest(word text, known text[]) returns text */

@@ -2,8 +2,8 @@
  * phone_number.c
  *		Telephone numbers: "+" and 7 to 15 digits, the form of ITU-T E.164.
  *
- * Nothing is guessed or stripped: a number that is written otherwise is refused at the character where
- * it goes wrong, so that two spellings of one number can never be two people.
+ * Nothing is guessed or stripped: a number that is written otherwise is refused at the character
+ *where it goes wrong, so that two spellings of one number can never be two people.
  */
 #include "recall.h"
 
@@ -18,13 +18,6 @@
 
 PG_FUNCTION_INFO_V1(recall_check_number);
 PG_FUNCTION_INFO_V1(recall_check_numbers);
-
-/* "row 17: " for a row of a bulk source, nothing for a single value (row 0). */
-static const char *
-row_prefix(int64 row)
-{
-	return row > 0 ? psprintf("row %lld: ", (long long) row) : "";
-}
 
 /* Find the first byte at which a text stops being a number, or -1. */
 static int
@@ -50,12 +43,14 @@ check_number(text *number, int64 row)
 	int fault = first_fault(start, length);
 
 	if (fault >= 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-						errmsg("%sinvalid number \"%s\" at character %d", row_prefix(row), text_to_cstring(number),
-							   pg_mbstrlen_with_len(start, fault) + 1),
-						errhint("A number is \"+\", the country code and the national number: %d to %d digits "
-								"without blanks (ITU-T E.164).",
-								MIN_DIGITS, MAX_DIGITS)));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+			 errmsg("%sinvalid number \"%s\" at character %d", recall_row_prefix(row),
+					text_to_cstring(number), pg_mbstrlen_with_len(start, fault) + 1),
+			 errhint("A number is \"+\", the country code and the national number: %d to %d digits "
+					 "without blanks (ITU-T E.164).",
+					 MIN_DIGITS, MAX_DIGITS)));
 }
 
 static bool
@@ -73,7 +68,8 @@ recall_check_number(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
-/* _check_numbers(numbers text[], source_row bigint) returns text[]: the numbers, when they are some */
+/* _check_numbers(numbers text[], source_row bigint) returns text[]: the numbers, when they are some
+ */
 Datum
 recall_check_numbers(PG_FUNCTION_ARGS)
 {
@@ -85,25 +81,28 @@ recall_check_numbers(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("%sa contact has no numbers", row_prefix(row))));
+						errmsg("%sa contact has no numbers", recall_row_prefix(row))));
 	numbers = PG_GETARG_ARRAYTYPE_P(0);
 	deconstruct_array(numbers, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
 	if (ARR_NDIM(numbers) > 1 || count < 1 || count > MAX_NUMBERS)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("%sa contact has %d numbers", row_prefix(row), count),
-						errhint("Give a plain array of 1 to %d numbers, in the order in which to try them.",
-								MAX_NUMBERS)));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%sa contact has %d numbers", recall_row_prefix(row), count),
+			 errhint("Give a plain array of 1 to %d numbers, in the order in which to try them.",
+					 MAX_NUMBERS)));
 	for (int i = 0; i < count; i++)
 	{
 		if (nulls[i])
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-							errmsg("%snumber %d of a contact is null", row_prefix(row), i + 1)));
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("%snumber %d of a contact is null", recall_row_prefix(row), i + 1)));
 		check_number(DatumGetTextPP(elements[i]), row);
 		for (int j = 0; j < i; j++)
 			if (same_number(DatumGetTextPP(elements[i]), DatumGetTextPP(elements[j])))
 				ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-								errmsg("%snumber \"%s\" stands twice in a contact", row_prefix(row),
-									   TextDatumGetCString(elements[i]))));
+								errmsg("%snumber \"%s\" stands twice in a contact",
+									   recall_row_prefix(row), TextDatumGetCString(elements[i]))));
 	}
 	PG_RETURN_ARRAYTYPE_P(numbers);
 }

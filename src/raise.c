@@ -12,6 +12,13 @@ PG_FUNCTION_INFO_V1(recall_deny);
 PG_FUNCTION_INFO_V1(recall_refuse);
 PG_FUNCTION_INFO_V1(recall_invalid);
 
+/* Give "row 17: " for a row of a bulk source, nothing for a single value (row 0). */
+const char *
+recall_row_prefix(int64 row)
+{
+	return row > 0 ? psprintf("row %lld: ", (long long) row) : "";
+}
+
 static void
 raise_plainly(int sqlstate, const char *message, const char *hint)
 {

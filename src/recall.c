@@ -27,15 +27,16 @@ static int chunk_size = 10000;
 void
 _PG_init(void)
 {
-	DefineCustomIntVariable("recall.chunk_size",
-							"Contacts that the processor judges in one transaction.",
-							"Larger chunks are a little faster, smaller ones let other tenants, appended "
-							"calls and a cancellation in sooner.",
-							&chunk_size, 10000, 1, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"recall.chunk_size", "Contacts that the processor judges in one transaction.",
+		"Larger chunks are a little faster, smaller ones let other tenants, appended "
+		"calls and a cancellation in sooner.",
+		&chunk_size, 10000, 1, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("recall");
 }
 
-/* _chunk_size() returns int: unlike current_setting(), also before anything else has loaded the library */
+/* _chunk_size() returns int: unlike current_setting(), also before anything else has loaded the
+ * library */
 Datum
 recall_chunk_size_setting(PG_FUNCTION_ARGS)
 {

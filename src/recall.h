@@ -16,9 +16,9 @@
 #include "parse.h"
 
 /*
- * Forget which calls led here, so that an error raised next has no CONTEXT: recall raises its refusals deep
- * inside SQL functions, and somebody who reads one in psql wants the message and the hint. Whoever catches the
- * error restores the stack.
+ * Forget which calls led here, so that an error raised next has no CONTEXT: recall raises its
+ * refusals deep inside SQL functions, and somebody who reads one in psql wants the message and the
+ * hint. Whoever catches the error restores the stack.
  */
 static inline void
 recall_forget_context(void)
@@ -27,7 +27,10 @@ recall_forget_context(void)
 }
 
 /* parse_error.c */
-extern void recall_report_parse_error(const char *type_name, const char *text, const ParseError *error,
-									  Node *escontext);
+extern void recall_report_parse_error(const char *type_name, const char *text,
+									  const ParseError *error, Node *escontext);
+
+/* raise.c */
+extern const char *recall_row_prefix(int64 row);
 
 #endif /* RECALL_H */

@@ -2,9 +2,9 @@
  * transition.c
  *		The state machines: one table says which moves are legal.
  *
- * Code that moves a record writes SET state = recall.transition(machine, state, 'next'); the trigger
- * check_transition() stands behind it, for whoever writes to a table by hand. A state without a way out
- * is final. What a move means, and who may make it, is left to SQL.
+ * Code that moves a record writes SET state = recall.transition(machine, state, 'next'); the
+ *trigger check_transition() stands behind it, for whoever writes to a table by hand. A state
+ *without a way out is final. What a move means, and who may make it, is left to SQL.
  */
 #include "recall.h"
 
@@ -32,28 +32,19 @@ typedef struct Transition
 } Transition;
 
 static const Transition transitions[] = {
-	{ "task", "draft", "executing" },
-	{ "task", "executing", "suspended" },
-	{ "task", "executing", "completed" },
-	{ "task", "suspended", "executing" },
+	{ "task", "draft", "executing" },	  { "task", "executing", "suspended" },
+	{ "task", "executing", "completed" }, { "task", "suspended", "executing" },
 	{ "task", "suspended", "completed" },
 
-	{ "batch", "created", "started" },
-	{ "batch", "started", "suspended" },
-	{ "batch", "started", "finished" },
-	{ "batch", "suspended", "started" },
+	{ "batch", "created", "started" },	  { "batch", "started", "suspended" },
+	{ "batch", "started", "finished" },	  { "batch", "suspended", "started" },
 	{ "batch", "suspended", "finished" },
 
-	{ "recycle", "waiting", "running" },
-	{ "recycle", "waiting", "cancelled" },
-	{ "recycle", "running", "paused" },
-	{ "recycle", "running", "completed" },
-	{ "recycle", "running", "failed" },
-	{ "recycle", "running", "cancelled" },
-	{ "recycle", "paused", "running" },
-	{ "recycle", "paused", "cancelled" },
-	{ "recycle", "failed", "waiting" },
-	{ "recycle", "failed", "cancelled" },
+	{ "recycle", "waiting", "running" },  { "recycle", "waiting", "cancelled" },
+	{ "recycle", "running", "paused" },	  { "recycle", "running", "completed" },
+	{ "recycle", "running", "failed" },	  { "recycle", "running", "cancelled" },
+	{ "recycle", "paused", "running" },	  { "recycle", "paused", "cancelled" },
+	{ "recycle", "failed", "waiting" },	  { "recycle", "failed", "cancelled" },
 };
 
 static bool
@@ -79,8 +70,8 @@ static bool
 is_legal(const char *machine, const char *from, const char *to)
 {
 	for (int i = 0; i < lengthof(transitions); i++)
-		if (strcmp(transitions[i].machine, machine) == 0 && strcmp(transitions[i].from, from) == 0 &&
-			strcmp(transitions[i].to, to) == 0)
+		if (strcmp(transitions[i].machine, machine) == 0 &&
+			strcmp(transitions[i].from, from) == 0 && strcmp(transitions[i].to, to) == 0)
 			return true;
 	return false;
 }
@@ -155,7 +146,8 @@ recall_transition(PG_FUNCTION_ARGS)
 Datum
 recall_transition_enum(PG_FUNCTION_ARGS)
 {
-	check_move(text_to_cstring(PG_GETARG_TEXT_PP(0)), enum_label(PG_GETARG_OID(1)), enum_label(PG_GETARG_OID(2)));
+	check_move(text_to_cstring(PG_GETARG_TEXT_PP(0)), enum_label(PG_GETARG_OID(1)),
+			   enum_label(PG_GETARG_OID(2)));
 	PG_RETURN_DATUM(PG_GETARG_DATUM(2));
 }
 
@@ -179,15 +171,16 @@ recall_check_transition(PG_FUNCTION_ARGS)
 		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) || !TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ||
 		trigger->tg_trigger->tgnargs != 1)
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-						errmsg("check_transition must be a BEFORE UPDATE row trigger that names a state machine")));
+						errmsg("check_transition must be a BEFORE UPDATE row trigger that names a "
+							   "state machine")));
 
 	descriptor = RelationGetDescr(trigger->tg_relation);
 	from = row_state(trigger->tg_trigtuple, descriptor);
 	to = row_state(trigger->tg_newtuple, descriptor);
 	if (from == NULL || to == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_NOT_NULL_VIOLATION),
-				 errmsg("relation \"%s\" has a row without a state", RelationGetRelationName(trigger->tg_relation))));
+		ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
+						errmsg("relation \"%s\" has a row without a state",
+							   RelationGetRelationName(trigger->tg_relation))));
 	if (strcmp(from, to) != 0)
 		check_move(trigger->tg_trigger->tgargs[0], from, to);
 	return PointerGetDatum(trigger->tg_newtuple);

@@ -5,13 +5,13 @@
 --
 -- Takes the columns dst, calldate, duration, disposition and sequence, wherever they stand. Each destination
 -- becomes a contact and each record a completed call to it, in the order of (calldate, sequence); records without
--- a destination are left out. calldate is read in the session's time zone: set PGTZ to the exchange's.
+-- a destination (empty or NULL) are left out. calldate is read in the session's time zone: set PGTZ to the exchange's.
 -- A destination that is a number in E.164 form ("+" and 7 to 15 digits) is dialled as it is. Any other, such
 -- as a hash, gets a stand-in of its own from +999, which is no country's, and stays the contact's reference.
 
 \set delimiter ,
 \ir csv_table.sql
-\copy csv_row FROM PROGRAM 'cat "$CSV_FILE"' (FORMAT csv, HEADER match)
+\copy csv_row FROM PROGRAM 'cat "$CSV_FILE"' (FORMAT csv, HEADER match, NULL 'NULL')
 
 CREATE TEMPORARY TABLE cdr AS
 SELECT row_number() OVER (ORDER BY calldate::timestamptz, sequence::bigint, ctid) AS place, dst,

@@ -42,7 +42,9 @@ SELECT set_eq(format('SELECT verdict, outcome, reason, contacts, earliest FROM r
 	'preview() counts by verdict, outcome and reason');
 SELECT is((SELECT count(*) FROM recall.preview(:acme, :batch)), (SELECT count(*) FROM expected_preview), 'a row each');
 SELECT is((SELECT sum(contacts) FROM recall.preview(:acme, :batch)), 12::numeric, 'the counts sum to the batch');
-SELECT is(t.fingerprint(), t.fingerprint(), 'two looks are the same') WHERE (SELECT count(*) FROM recall.preview(:acme, :batch)) > 0;
+SELECT t.fingerprint() AS before \gset
+SELECT count(*) AS looked FROM recall.preview(:acme, :batch) \gset
+SELECT is(t.fingerprint(), :'before', 'looking changes nothing');
 SELECT is((SELECT string_agg(verdict, ' ') FROM (SELECT DISTINCT ON (verdict) verdict, n FROM recall.preview(:acme, :batch) WITH ORDINALITY AS p(o, verdict, r, c, e, n) ORDER BY verdict, n) f(verdict, n)
 	WHERE n = 1), 'recall', 'what is recalled stands first');
 SELECT is((SELECT sum(contacts) FROM recall.preview(:acme, :batch, 'rejected') WHERE verdict = 'recall'), 1::numeric, 'preview() answers for a policy that is given');
@@ -254,16 +256,18 @@ BEGIN
 	PERFORM recall.record_calls(tenant, 'again');
 	DROP TABLE again;
 END $$;
-SELECT t.fail_again(:capped);
-SELECT is(regexp_replace(t.press(:capped, :capped_batch), '^.*; ', ''), x.contacts, x.what) FROM (VALUES
-	('{1,2,3}', 'all called again: the next press starts at the front'),
-	('{4,5,6}', 'the one after it behind the third, though the first three')) AS x(contacts, what), LATERAL (SELECT t.fail_again(:capped)) f;
-SELECT t.fail_again(:capped);
-SELECT is(regexp_replace(t.press(:capped, :capped_batch), '^.*; ', ''), '{7,8,9}', 'were called again and failed');
+-- What a press takes when everybody who was queued has been called again, and is busy still.
+CREATE FUNCTION t.next_press(tenant int, batch bigint) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM t.fail_again(tenant);
+	RETURN substring(t.press(tenant, batch) FROM '{.*}');
+END $$;
+SELECT is(t.next_press(:capped, :capped_batch), '{1,2,3}', 'after a record that was not capped the next one starts at the front');
+SELECT is(t.next_press(:capped, :capped_batch), '{4,5,6}', 'after a capped one behind the contact where that ended');
+SELECT is(t.next_press(:capped, :capped_batch), '{7,8,9}', 'and so on, though those at the front match again');
 SELECT t.fail_again(:capped);
 SELECT is(t.press(:capped, :capped_batch), 'over_cap 7, recall 3; completed: matched 10, emitted 3, over cap 7, excluded 0, withdrawn 0, pending 3; {1,2,10}', 'at the end of the batch it wraps, once');
-SELECT t.fail_again(:capped);
-SELECT is(regexp_replace(t.press(:capped, :capped_batch), '^.*; ', ''), '{3,4,5}', 'and goes on where the wrapped one ended');
+SELECT is(t.next_press(:capped, :capped_batch), '{3,4,5}', 'and the next one starts where the wrapped one ended');
 SELECT is((SELECT min(judged) FROM recall.recycle WHERE tenant_id = :capped), 10::bigint, 'each record has judged the whole batch');
 SELECT is((SELECT max(judged) FROM recall.recycle WHERE tenant_id = :capped), 10::bigint, 'and nobody twice');
 

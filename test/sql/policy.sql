@@ -35,7 +35,7 @@ SELECT n, given::recall.policy AS policy FROM given ORDER BY n;
 SELECT count(*),
 	bool_and(given::recall.policy = given::recall.policy::text::recall.policy) AS text,
 	bool_and(given::recall.policy = given::recall.policy::jsonb::recall.policy) AS jsonb,
-	bool_and(recall.policy_hash(given::recall.policy) = recall.policy_hash(given::recall.policy::text::recall.policy)) AS hash
+	bool_and(recall._policy_hash(given::recall.policy) = recall._policy_hash(given::recall.policy::text::recall.policy)) AS hash
 FROM given;
 CREATE TABLE sent AS SELECT n, given::recall.policy AS policy FROM given;
 \set binary `mktemp`
@@ -44,7 +44,7 @@ CREATE TABLE received (LIKE sent);
 COPY received FROM :'binary' (FORMAT binary);
 \! rm -f :binary
 SELECT count(*), count(*) FILTER (WHERE s.policy <> r.policy) AS differ FROM sent s JOIN received r USING (n);
-SELECT recall.policy_send('busy MAX 3');
+SELECT recall._policy_send('busy MAX 3');
 -- The largest policies still fit back in.
 SELECT length(p::text) AS length, p = p::text::recall.policy AS same, p = p::jsonb::recall.policy AS jsonb
 FROM (SELECT repeat(string_agg(cause::text, ', ') || ' after ' || rtrim(repeat('315359999 s,', 16), ',') || ' max 9999 next number;', 64)::recall.policy AS p
@@ -62,9 +62,9 @@ SELECT count(*) FROM (SELECT DISTINCT p FROM (VALUES ('busy; limit 6'::recall.po
 SELECT 'busy'::recall.policy IS DISTINCT FROM 'failed' AS distinct, 'busy'::recall.policy IN ('failed', 'BUSY') AS in;
 SELECT p, count(*) FROM (VALUES ('busy'::recall.policy), ('Busy'), ('failed')) v (p) GROUP BY p ORDER BY p::text;
 SELECT count(*) FROM (SELECT 'busy'::recall.policy AS p UNION SELECT 'busy;' UNION SELECT 'failed') u;
-SELECT recall.policy_hash('busy') = recall.policy_hash('BUSY;') AS same, recall.policy_hash('busy') = recall.policy_hash('failed') AS other,
-	recall.policy_hash_extended('busy', 7) = recall.policy_hash_extended('busy;', 7) AS extended,
-	recall.policy_hash_extended('busy', 7) = recall.policy_hash_extended('busy', 8) AS seed;
+SELECT recall._policy_hash('busy') = recall._policy_hash('BUSY;') AS same, recall._policy_hash('busy') = recall._policy_hash('failed') AS other,
+	recall._policy_hash_extended('busy', 7) = recall._policy_hash_extended('busy;', 7) AS extended,
+	recall._policy_hash_extended('busy', 7) = recall._policy_hash_extended('busy', 8) AS seed;
 SET enable_seqscan = off;
 CREATE INDEX ON sent USING hash (policy);
 SELECT n FROM sent WHERE policy = 'class unknown';
