@@ -148,6 +148,12 @@ CREATE FUNCTION recall.resume_recycle(tenant_id int, recycle_id bigint) RETURNS 
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	PERFORM recall._require(tenant_id, 'recycle');
+	IF (SELECT r.state FROM recall.recycle r
+		WHERE r.tenant_id = resume_recycle.tenant_id AND r.recycle_id = resume_recycle.recycle_id) = 'waiting'
+	THEN
+		PERFORM recall._refuse(format('recycle record %s is in state "waiting", not "paused"', recycle_id),
+			'The processor takes it up by itself.');
+	END IF;
 	PERFORM recall._move_recycle(tenant_id, recycle_id, 'resume', 'running');
 END $$;
 COMMENT ON FUNCTION recall.resume_recycle(int, bigint) IS

@@ -48,44 +48,45 @@ CREATE FUNCTION recall._chunk_size() RETURNS int
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_chunk_size_setting';
 COMMENT ON FUNCTION recall._chunk_size() IS 'The setting recall.chunk_size.';
 
-CREATE FUNCTION recall._chunk_end(recycle recall.recycle) RETURNS bigint
+CREATE FUNCTION recall._next_chunk(recycle recall.recycle, OUT contacts bigint, OUT last_contact bigint)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT c.contact_id
-	FROM recall.contact c
-	WHERE c.tenant_id = (recycle).tenant_id AND c.batch_id = (recycle).batch_id AND c.contact_id > (recycle).last_contact
-	AND (c.contact_id <= (recycle).start_after OR NOT (recycle).wrapped)
-	ORDER BY c.contact_id
-	OFFSET recall._chunk_size() - 1 LIMIT 1;
+	SELECT count(*), coalesce(max(c.contact_id), (recycle).last_contact)
+	FROM (
+		SELECT i.contact_id
+		FROM recall.contact i
+		WHERE i.tenant_id = (recycle).tenant_id AND i.batch_id = (recycle).batch_id AND i.contact_id > (recycle).last_contact
+		AND (i.contact_id <= (recycle).start_after OR NOT (recycle).wrapped)
+		ORDER BY i.contact_id
+		LIMIT recall._chunk_size()
+	) c;
 END;
-COMMENT ON FUNCTION recall._chunk_end(recall.recycle) IS
-'The last contact of a record''s next chunk; null when what is left does not fill one.';
+COMMENT ON FUNCTION recall._next_chunk(recall.recycle) IS
+'How many contacts a record''s next chunk has, and the last of them; fewer than the chunk size are the end of the batch, or of the round.';
 
 CREATE FUNCTION recall._emit(recycle recall.recycle, upto_contact bigint,
-	OUT judged bigint, OUT last_contact bigint, OUT matched bigint, OUT emitted bigint, OUT last_emitted bigint)
+	OUT matched bigint, OUT emitted bigint, OUT last_emitted bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off AS $$
 DECLARE
 	task bigint := (recall._batch(recycle.tenant_id, recycle.batch_id)).task_id;
 BEGIN
-	WITH contact AS MATERIALIZED (
-		SELECT j.contact_id, j.priority, j.attempts, j.number, j.due_at, j.verdict
+	WITH recalled AS MATERIALIZED (
+		SELECT j.contact_id, j.priority, j.attempts, j.number, j.due_at
 		FROM recall._judge(recycle.tenant_id, recycle.batch_id, recycle.policy, recycle.requested_at, recycle.last_contact,
 			upto_contact) j
+		WHERE j.verdict = 'recall'
 	), permit AS (
 		INSERT INTO recall.dial (tenant_id, attempt, contact_id, task_id, batch_id, recycle_id, due_at, priority, number)
-		SELECT recycle.tenant_id, c.attempts + 1, c.contact_id, task, recycle.batch_id, recycle.recycle_id, c.due_at, c.priority,
-			c.number
-		FROM contact c
-		WHERE c.verdict = 'recall'
-		ORDER BY c.contact_id
+		SELECT recycle.tenant_id, r.attempts + 1, r.contact_id, task, recycle.batch_id, recycle.recycle_id, r.due_at, r.priority,
+			r.number
+		FROM recalled r
+		ORDER BY r.contact_id
 		LIMIT recycle.cap - recycle.emitted
 		RETURNING dial.contact_id
 	)
-	SELECT c.judged, c.last_contact, c.matched, p.emitted, p.last_emitted
-	INTO _emit.judged, _emit.last_contact, _emit.matched, _emit.emitted, _emit.last_emitted
-	FROM (SELECT count(*) AS judged, max(contact.contact_id) AS last_contact,
-			count(*) FILTER (WHERE contact.verdict = 'recall') AS matched FROM contact) c,
-		(SELECT count(*) AS emitted, max(permit.contact_id) AS last_emitted FROM permit) p;
+	SELECT (SELECT count(*) FROM recalled), count(*), max(permit.contact_id)
+	INTO matched, emitted, last_emitted
+	FROM permit;
 END $$;
 COMMENT ON FUNCTION recall._emit(recall.recycle, bigint) IS
 'Judges a record''s contacts up to one and makes the permits for those that are recalled, up to the record''s cap. The batch is locked by the caller.';
@@ -93,29 +94,30 @@ COMMENT ON FUNCTION recall._emit(recall.recycle, bigint) IS
 CREATE FUNCTION recall._run_chunk(recycle recall.recycle) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	chunk_end bigint;
 	chunk record;
+	made record;
+	at_end boolean;
 	must_wrap boolean;
 BEGIN
 	PERFORM recall._lock_batch(recycle.tenant_id, recycle.batch_id, true);
-	chunk_end := recall._chunk_end(recycle);
-	SELECT * INTO chunk FROM recall._emit(recycle,
-		coalesce(chunk_end, CASE WHEN recycle.wrapped THEN recycle.start_after ELSE 9223372036854775807 END));
+	SELECT * INTO chunk FROM recall._next_chunk(recycle);
+	SELECT * INTO made FROM recall._emit(recycle, chunk.last_contact);
 
-	must_wrap := chunk_end IS NULL AND NOT recycle.wrapped AND recycle.start_after > 0;
+	at_end := chunk.contacts < recall._chunk_size();
+	must_wrap := at_end AND NOT recycle.wrapped AND recycle.start_after > 0;
 	UPDATE recall.recycle r
-	SET judged = r.judged + chunk.judged,
-		matched = r.matched + chunk.matched,
-		emitted = r.emitted + chunk.emitted,
-		last_emitted = coalesce(chunk.last_emitted, r.last_emitted),
-		last_contact = CASE WHEN must_wrap THEN 0 ELSE coalesce(chunk.last_contact, r.last_contact) END,
+	SET judged = r.judged + chunk.contacts,
+		matched = r.matched + made.matched,
+		emitted = r.emitted + made.emitted,
+		last_emitted = coalesce(made.last_emitted, r.last_emitted),
+		last_contact = CASE WHEN must_wrap THEN 0 ELSE chunk.last_contact END,
 		wrapped = r.wrapped OR must_wrap,
 		advanced_at = clock_timestamp()
 	WHERE r.tenant_id = recycle.tenant_id AND r.recycle_id = recycle.recycle_id;
-	IF chunk_end IS NULL AND NOT must_wrap THEN
+	IF at_end AND NOT must_wrap THEN
 		PERFORM recall._move_recycle(recycle.tenant_id, recycle.recycle_id, 'complete', 'completed');
 	END IF;
-	RETURN chunk.emitted;
+	RETURN made.emitted;
 END $$;
 COMMENT ON FUNCTION recall._run_chunk(recall.recycle) IS
 'Takes a locked, running record over its next chunk, and to completed behind the last; returns the permits made.';

@@ -13,6 +13,8 @@ BEGIN;
 
 SELECT coalesce(max(contact_id), 0) AS last_contact FROM recall.contact WHERE tenant_id = :tenant \gset
 SELECT recall.add_contacts(:tenant, :batch, 'pg_temp.new_contact') AS contacts_added \gset
+-- So many new rows in one go: tell the planner, as after every bulk load.
+ANALYZE recall.contact, recall.dial;
 
 CREATE TEMPORARY TABLE completed ON COMMIT DROP AS
 SELECT c.contact_id, k.failure_cause, k.business_result, k.started_at, k.ended_at, k.raw_code
