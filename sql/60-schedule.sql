@@ -31,8 +31,8 @@ COMMENT ON FUNCTION recall._cron_fault() IS
 CREATE FUNCTION recall._schedule_elsewhere(cron_database text) RETURNS text
 LANGUAGE sql STABLE
 RETURN pg_catalog.format(
-	'Connect to database "%s" and run: SELECT cron.schedule_in_database(''recall'', ''*/5 * * * *'', ''CALL recall.process()'', %L);',
-	cron_database, pg_catalog.current_database());
+	'Connect to database "%s" and run: SELECT cron.schedule_in_database(%L, ''*/5 * * * *'', ''CALL recall.process()'', %L);',
+	cron_database, 'recall in ' || pg_catalog.current_database(), pg_catalog.current_database());
 COMMENT ON FUNCTION recall._schedule_elsewhere(text) IS 'How to schedule the processor from the database that pg_cron works in.';
 
 CREATE FUNCTION recall._cron_job(OUT jobid bigint, OUT schedule text, OUT active boolean)
@@ -51,18 +51,23 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	fault record;
 	job bigint;
+	asked text := coalesce(cron, '*/5 * * * *');
 BEGIN
 	PERFORM recall._require_owner();
 	SELECT * INTO fault FROM recall._cron_fault();
 	IF fault.message IS NOT NULL THEN
 		PERFORM recall._refuse(fault.message, fault.hint);
 	END IF;
-	EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job USING 'recall', coalesce(cron, '*/5 * * * *'), 'CALL recall.process()';
-	EXECUTE 'SELECT cron.alter_job($1, active => true)' USING job;
+	SELECT j.jobid INTO job FROM recall._cron_job() j;
+	IF job IS NULL THEN
+		EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job USING 'recall', asked, 'CALL recall.process()';
+	ELSE
+		EXECUTE 'SELECT cron.alter_job($1, schedule => $2, active => true)' USING job, asked;
+	END IF;
 	RETURN job;
 END $$;
 COMMENT ON FUNCTION recall.schedule(text) IS
-'Lets pg_cron call recall.process(), by default every 5 minutes, as the extension''s owner, and returns the job''s id; scheduling again changes the one job. cron: a crontab expression, in GMT. Right: the extension''s owner. Errors: 42501; 55000 pg_cron is missing, not preloaded, or works in another database; what pg_cron says of an invalid expression.';
+'Lets pg_cron call recall.process(), by default every 5 minutes, as the extension''s owner, and returns the job''s id; scheduling again changes the one job, whoever it runs as. cron: a crontab expression, in GMT. Right: the extension''s owner. Errors: 42501; 55000 pg_cron is missing, not preloaded, or works in another database; what pg_cron says of an invalid expression.';
 
 CREATE FUNCTION recall._unschedule() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -34,8 +34,9 @@ FROM cdr;
 
 SELECT count(*) AS records, count(*) FILTER (WHERE dst <> '') AS with_destination,
 	count(DISTINCT dst) FILTER (WHERE dst <> '') AS destinations,
-	count(DISTINCT dst) FILTER (WHERE dst <> '' AND dst !~ '^\+[0-9]{7,15}$') AS stand_ins
+	count(DISTINCT dst) FILTER (WHERE dst <> '' AND dst !~ '^\+[0-9]{7,15}$') AS stand_ins,
+	current_setting('TimeZone') AS zone
 FROM csv_row \gset
 \echo :records call records: :with_destination have a destination, and there are :destinations destinations
-\echo :stand_ins destinations are no E.164 numbers and got stand-ins from +999
+\echo :stand_ins destinations are no E.164 numbers and got stand-ins from +999; times were read as of time zone :zone
 \ir load.sql

@@ -12,9 +12,7 @@
 \set ON_ERROR_STOP on
 \set seed 'recall 1'
 
--- A number from 0 to 1 that depends on a text alone.
-CREATE FUNCTION pg_temp.drawn(text) RETURNS float IMMUTABLE LANGUAGE sql
-RETURN (('x' || left(md5($1), 8))::bit(32)::bigint) / 4294967296.0;
+\ir drawn.sql
 
 -- Of 100 calls: how many end so, and whether the contact is then left alone. talk is in seconds, at most.
 CREATE TEMPORARY TABLE outcome (share, failure_cause, business_result, conclusive, talk) AS
@@ -67,5 +65,5 @@ WHERE NOT EXISTS (SELECT FROM attempted e WHERE e.n = t.n AND e.attempt < t.atte
 
 SELECT count(*) AS contacts FROM new_contact \gset
 SELECT count(*) AS calls, count(DISTINCT reference) AS called FROM new_call \gset
-\echo A made-up campaign, drawn with the fixed seed ":seed": :contacts contacts, of which :called were called, :calls times in all.
+\echo A made-up campaign, drawn with the fixed seed :'seed': :contacts contacts, of which :called were called, :calls times in all.
 \ir load.sql

@@ -27,9 +27,7 @@ SELECT 'line ' || line AS reference, ARRAY['+999' || lpad(line::text, 8, '0')] A
 FROM campaign
 ORDER BY line;
 
--- A number from 0 to 1 that depends on a text alone.
-CREATE FUNCTION pg_temp.drawn(text) RETURNS float IMMUTABLE LANGUAGE sql
-RETURN (('x' || left(md5($1), 8))::bit(32)::bigint) / 4294967296.0;
+\ir drawn.sql
 
 -- The k-th attempt is made on the k-th day after an arbitrary one, at an hour that depends on the contact.
 CREATE TEMPORARY TABLE new_call AS

@@ -61,14 +61,14 @@ INSERT INTO t.checks VALUES
 	SELECT r.name::text FROM t.routine r
 	WHERE has_function_privilege('public', r.oid, 'EXECUTE')
 	AND (r.prosecdef OR r.provolatile <> 'i'
-		OR r.proname !~ '^_?(policy|calling_hours)_|^(policy|matches|is_open|next_open|failure_causes?|transition|state_transitions)$')
+		OR r.proname !~ '^_(policy|calling_hours)_|^(_nearest|policy|matches|is_open|next_open|failure_causes?|transition|state_transitions)$')
 	-- Its answers come from a table that says the same to everybody.
 	AND r.name::text <> 'recall.failure_cause(text,text)'$$,
 	'GRANT EXECUTE ON FUNCTION recall._caller() TO PUBLIC', 'recall._caller()'),
-('PUBLIC executes nothing internal but what the operators of the value types call', $$
+('PUBLIC executes nothing internal but what belongs to the value types', $$
 	SELECT r.name::text FROM t.routine r
 	WHERE r.proname ~ '^_' AND has_function_privilege('public', r.oid, 'EXECUTE')
-	AND r.proname !~ '^_calling_hours_(eq|ne|hash|hash_extended)$'$$,
+	AND r.proname !~ '^_(policy|calling_hours)_|^_nearest$'$$,
 	'GRANT EXECUTE ON FUNCTION recall._matching_rule(recall.policy, recall.failure_cause, text) TO PUBLIC',
 	'recall._matching_rule(recall.policy,recall.failure_cause,text)'),
 ('SECURITY DEFINER and PL/pgSQL have a pinned path, but for the procedure that COMMITs', $$

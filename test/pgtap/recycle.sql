@@ -184,6 +184,10 @@ BEGIN
 			RETURN NEXT is((SELECT r.state FROM recall.recycle r WHERE r.tenant_id = tenant), a.goes_to, 'it is ' || a.goes_to);
 			RETURN NEXT is((SELECT format('%s %s %s', u.action, u.from_state, u.to_state) FROM recall.audit u WHERE u.tenant_id = tenant AND u.action = a.name),
 				format('%s %s %s', a.name, a.state, a.goes_to), 'and the audit says so');
+		ELSIF a.state = 'waiting' AND a.name = 'resume' THEN
+			-- Only the processor makes the move that the machine allows.
+			RETURN NEXT t.refused(statement, '55000', 'recycle record 1 is in state "waiting", not "paused"', 'The processor takes it up by itself.',
+				'one cannot resume a waiting record');
 		ELSE
 			RETURN NEXT t.refused(statement, '55000', format('recycle cannot go from state "%s" to "%s"', a.state, a.goes_to), 'DETAIL: ' || a.sentence,
 				format('one cannot %s a %s record', a.name, a.state));

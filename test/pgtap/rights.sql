@@ -130,8 +130,8 @@ SELECT is_empty($$
 	SELECT p.oid::regprocedure, r.role FROM pg_proc p, unnest('{t_read,t_manage,t_recycle,t_dial,t_foreign}'::name[]) AS r(role)
 	WHERE p.pronamespace = 'recall'::regnamespace AND (p.proname ~ '^_' OR p.prokind = 'p')
 	AND has_function_privilege(r.role, p.oid, 'EXECUTE')
-	AND p.proname NOT IN ('_readable_tenants', '_calling_hours_eq', '_calling_hours_ne', '_calling_hours_hash', '_calling_hours_hash_extended')$$,
-	'a member executes nothing internal but what the views and the value types call');
+	AND NOT has_function_privilege('public', p.oid, 'EXECUTE') AND p.proname <> '_readable_tenants'$$,
+	'a member executes nothing internal but what the views call, and what anybody may');
 SELECT is_empty($$
 	SELECT c.relname, r.role FROM pg_class c, unnest('{t_read,t_manage,t_recycle,t_dial,t_foreign}'::name[]) AS r(role)
 	WHERE c.relnamespace = 'recall'::regnamespace AND c.relkind IN ('r', 'p', 'v')

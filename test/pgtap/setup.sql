@@ -231,6 +231,8 @@ SELECT matches(t.outcome(format('SELECT recall.add_contacts(%s, %s, %L)', :acme,
 CREATE TEMPORARY TABLE without_numbers AS SELECT 'x'::text AS reference;
 SELECT matches(t.outcome(format('SELECT recall.add_contacts(%s, %s, %L)', :acme, :first, 'without_numbers')), '^22023: row 1: a contact has no numbers', 'a source without the column numbers');
 SELECT matches(t.outcome(format('SELECT recall.add_contacts(%s, %s, %L)', :acme, :first, 'missing_table')), '^42P01: ', 'a source that does not exist');
+CREATE TEMPORARY TABLE on_mars AS SELECT ARRAY[t.number(n)] AS numbers, CASE WHEN n > 2 THEN 'Mars' END AS time_zone FROM generate_series(1, 4) n;
+SELECT matches(t.outcome(format('SELECT recall.add_contacts(%s, %s, %L)', :acme, :first, 'on_mars')), '^22023: row 3: .*Mars', 'a row with an unknown time zone is named');
 
 -- Starting queues first attempts, each contact once.
 SELECT recall.start_batch(:acme, :first);
@@ -270,6 +272,8 @@ SELECT results_eq(format('SELECT batch_id, state::text FROM recall.batch WHERE t
 SELECT is((SELECT count(*) FROM recall.dial WHERE tenant_id = :acme), 0::bigint, 'and deletes their permits');
 SELECT t.refused(format('SELECT recall.start_task(%s, %s)', :acme, :winter), '55000', 'task cannot go from state "completed" to "executing"',
 	'DETAIL: State "completed" is final.', 'a completed task is final');
+SELECT t.refused(format('SELECT recall.start_batch(%s, %s)', :acme, :third), '55000', format('task %s is completed', :winter),
+	'Its batches are not dialled any more; create another task.', 'nor does it start one that was left');
 SELECT t.refused(format('SELECT recall.create_batch(%s, %s, %L)', :acme, :winter, 'x'), '55000', format('task %s is completed', :winter),
 	'Create another task for the batch.', 'a completed task takes no batch');
 
