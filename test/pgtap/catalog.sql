@@ -61,7 +61,7 @@ INSERT INTO t.checks VALUES
 	SELECT r.name::text FROM t.routine r
 	WHERE has_function_privilege('public', r.oid, 'EXECUTE')
 	AND (r.prosecdef OR r.provolatile <> 'i'
-		OR r.proname !~ '^_(policy|calling_hours)_|^(_nearest|policy|matches|is_open|next_open|failure_causes?|transition|state_transitions)$')
+		OR r.proname !~ '^_(policy|calling_hours)_|^(_nearest|policy|policy_rules|policy_limits|matches|is_open|next_open|failure_causes?|transition|state_transitions)$')
 	-- Its answers come from a table that says the same to everybody.
 	AND r.name::text <> 'recall.failure_cause(text,text)'$$,
 	'GRANT EXECUTE ON FUNCTION recall._caller() TO PUBLIC', 'recall._caller()'),
