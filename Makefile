@@ -24,7 +24,7 @@ PROVE_TESTS   ?= test/t/*.pl
 PG_CONFIG ?= pg_config
 
 # Only the goals that build or install need a server's headers.
-COMMANDS = check demo psql stop format lint META.json
+COMMANDS = check demo psql stop doc format lint META.json
 ifneq (,$(filter-out $(COMMANDS),$(or $(MAKECMDGOALS),all)))
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 ifeq (,$(PGXS))
@@ -40,7 +40,7 @@ sql/recall--$(EXTVERSION).sql: $(SQL_PARTS) recall.control
 # PGXS tracks no headers; without the .bc the JIT bitcode would go stale.
 $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
 
-.PHONY: check demo psql stop format lint
+.PHONY: check demo psql stop doc format lint
 
 # Run all tests. ONLY="regress isolation pgtap tap", TESTS="policy …", PROVE_TESTS=test/t/….pl narrow, PG_MAJOR=15 chooses, KEEP=1 keeps.
 # (PGXS has a goal of this name, which says that it is not supported: ours is for whoever asked for it.)
@@ -56,12 +56,16 @@ demo:
 psql stop:
 	@test/harness/demo.sh $@
 
+# Write the pages that are made from the catalog anew.
+doc:
+	@test/harness/doc.sh
+
 format:
 	clang-format -i src/*.[ch]
 
 lint:
 	clang-format --dry-run -Werror src/*.[ch]
-	shellcheck -x .ci/run $(wildcard test/harness/*.sh doc/demo/*.sh bench/*.sh)
+	shellcheck -x .ci/run $(wildcard test/harness/*.sh doc/demo/*.sh doc/make/*.sh bench/*.sh)
 	! command -v cppcheck >/dev/null || cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr src
 
 # The version is recall.control's; its copies stand on lines of their own.

@@ -6,8 +6,8 @@
  *   00-19  the schema and the value types: causes, policies, calling hours, state machines
  *   20-29  the tables, and who may do what
  *   30-39  setting up: tenants, tasks, batches, contacts, and the calls that were made
- *   40-59  recalling: the judgement, recycle records, the processor and its schedule
- *   60-89  looking: health, views
+ *   40-59  recalling: the judgement, recycle records, the processor
+ *   60-89  the schedule; looking: health, views
  *   90     every REVOKE and GRANT
  *
  * A name that starts with an underscore is internal. Objects are created plainly, never "OR REPLACE" or

@@ -146,6 +146,20 @@ END $$;
 COMMENT ON FUNCTION recall._check_policy(int, recall.policy) IS
 'Raises 22023 unless the tenant has every business result that the policy names.';
 
+CREATE FUNCTION recall._warn_of_policy(policy recall.policy) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF EXISTS (SELECT FROM recall.policy_limits(policy))
+		OR EXISTS (SELECT FROM recall.policy_rules(policy) r WHERE r.after <> '{}' OR r.max IS NOT NULL OR r.next_number)
+	THEN
+		RAISE WARNING USING
+			MESSAGE = 'this version matches outcomes only: after, max, next number, limit and quiet of the policy are kept but not applied',
+			HINT = 'Do not rely on them to keep a law.';
+	END IF;
+END $$;
+COMMENT ON FUNCTION recall._warn_of_policy(recall.policy) IS
+'Warns when a policy says more than this version applies.';
+
 /* Tasks */
 
 CREATE FUNCTION recall._task(tenant_id int, task_id bigint) RETURNS recall.task
@@ -184,6 +198,8 @@ BEGIN
 			HINT = 'Leave auto_recall out and recycle the batch.';
 	END IF;
 
+	PERFORM recall._warn_of_policy(policy);
+
 	created := recall._next_id(tenant_id, 'task');
 	INSERT INTO recall.task (tenant_id, task_id, name, task_type, policy, calling_hours, priority)
 	VALUES (create_task.tenant_id, created, create_task.name, create_task.task_type, create_task.policy,
@@ -203,6 +219,7 @@ BEGIN
 	PERFORM recall._require(tenant_id, 'manage');
 	task := recall._task(tenant_id, task_id);
 	PERFORM recall._check_policy(tenant_id, policy);
+	PERFORM recall._warn_of_policy(policy);
 	UPDATE recall.task t SET policy = set_policy.policy
 	WHERE t.tenant_id = set_policy.tenant_id AND t.task_id = set_policy.task_id;
 	PERFORM recall._log(tenant_id, 'task', task_id::text, 'set_policy',
@@ -279,7 +296,7 @@ COMMENT ON FUNCTION recall._batch(int, bigint) IS 'The batch, or 42501.';
 /*
  * Appending calls and contacts shares a batch; judging it, and changing its state, has the batch alone. So no
  * permit is ever made from a history that was out of date when it was made. Whoever takes several locks takes
- * them in this order: recycle record, batch (this lock), batch row, contact, permit, call, tally; and within
+ * them in this order: press, recycle record, batch (this lock), batch row, contact, permit, call, tally; and within
  * one kind by id.
  */
 CREATE FUNCTION recall._lock_batch(tenant_id int, batch_id bigint, alone boolean) RETURNS void
@@ -348,7 +365,7 @@ BEGIN
 		PERFORM recall._refuse(format('task %s is completed', task.task_id), 'Its batches are not dialled any more; create another task.');
 	END IF;
 	PERFORM recall._move_batch(tenant_id, batch_id, 'start', 'started');
-	PERFORM recall._queue_first_attempts(tenant_id, batch_id, 0, now());
+	PERFORM recall._queue_first_attempts(recall._batch(tenant_id, batch_id), 0, now());
 END $$;
 COMMENT ON FUNCTION recall.start_batch(int, bigint) IS
 'Starts a batch, or starts it again after suspend_batch(), and queues a first attempt for each contact that has no call and no permit. Right: manage. Errors: 42501; 55000 an illegal move, or the task is completed.';

@@ -15,23 +15,21 @@ END $$;
 COMMENT ON FUNCTION recall._open_batch(int, bigint) IS
 'The batch, locked together with others and not finished. Errors: 42501; 55000.';
 
-CREATE FUNCTION recall._queue_first_attempts(tenant_id int, batch_id bigint, after_contact bigint, at timestamptz) RETURNS void
-LANGUAGE sql
-BEGIN ATOMIC
+CREATE FUNCTION recall._queue_first_attempts(batch recall.batch, after_contact bigint, at timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_nestloop = off AS $$
+BEGIN
 	INSERT INTO recall.dial (tenant_id, attempt, contact_id, task_id, batch_id, due_at, priority, number)
-	SELECT c.tenant_id, 1, c.contact_id, b.task_id, c.batch_id, at, c.priority, c.numbers[1]
-	FROM recall.batch b
-	JOIN recall.contact c ON c.tenant_id = b.tenant_id AND c.batch_id = b.batch_id
-	WHERE b.tenant_id = _queue_first_attempts.tenant_id
-	AND b.batch_id = _queue_first_attempts.batch_id
-	AND c.contact_id > after_contact
+	SELECT c.tenant_id, 1, c.contact_id, batch.task_id, c.batch_id, at, c.priority, c.numbers[1]
+	FROM recall.contact c
+	WHERE c.tenant_id = batch.tenant_id AND c.batch_id = batch.batch_id AND c.contact_id > after_contact
 	AND NOT EXISTS (SELECT FROM recall.call k
-		WHERE k.tenant_id = c.tenant_id AND k.batch_id = c.batch_id AND k.contact_id = c.contact_id)
+		WHERE k.tenant_id = batch.tenant_id AND k.batch_id = batch.batch_id AND k.contact_id = c.contact_id
+		AND k.contact_id > after_contact)
 	AND NOT EXISTS (SELECT FROM recall.dial d
-		WHERE d.tenant_id = c.tenant_id AND d.contact_id = c.contact_id)
+		WHERE d.tenant_id = batch.tenant_id AND d.contact_id = c.contact_id AND d.contact_id > after_contact)
 	ORDER BY c.contact_id;
-END;
-COMMENT ON FUNCTION recall._queue_first_attempts(int, bigint, bigint, timestamptz) IS
+END $$;
+COMMENT ON FUNCTION recall._queue_first_attempts(recall.batch, bigint, timestamptz) IS
 'Makes a permit, due at an instant, for each contact of the batch behind a given one that has neither a call nor a permit.';
 
 CREATE FUNCTION recall.add_contact(
@@ -52,7 +50,7 @@ BEGIN
 	VALUES (add_contact.tenant_id, created, add_contact.batch_id, coalesce(add_contact.priority, 0), add_contact.numbers,
 		recall._check_time_zone(add_contact.time_zone), add_contact.reference, add_contact.attributes);
 	IF batch.state = 'started' THEN
-		PERFORM recall._queue_first_attempts(tenant_id, batch_id, created - 1, now());
+		PERFORM recall._queue_first_attempts(batch, created - 1, now());
 	END IF;
 	RETURN created;
 END $$;
@@ -97,7 +95,7 @@ BEGIN
 
 	PERFORM recall._next_id(tenant_id, 'contact', added);
 	IF batch.state = 'started' THEN
-		PERFORM recall._queue_first_attempts(tenant_id, batch_id, first_id - 1, now());
+		PERFORM recall._queue_first_attempts(batch, first_id - 1, now());
 	END IF;
 	PERFORM recall._log(tenant_id, 'batch', batch_id::text, 'add_contacts', detail => jsonb_build_object('contacts', added));
 	RETURN added;

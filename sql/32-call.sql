@@ -131,7 +131,7 @@ COMMENT ON FUNCTION recall._source_calls(int, regclass, timestamptz) IS
 'The completed calls of a bulk source beside their contacts, defaults filled in, each with what is wrong with it.';
 
 CREATE FUNCTION recall._lock_source_batches(tenant_id int, source regclass) RETURNS bigint[]
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_nestloop = off AS $$
 DECLARE
 	batches bigint[];
 BEGIN
@@ -149,7 +149,7 @@ COMMENT ON FUNCTION recall._lock_source_batches(int, regclass) IS
 'Locks each batch to which a bulk source adds calls, alone, and returns them.';
 
 CREATE FUNCTION recall.record_calls(tenant_id int, source regclass) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_nestloop = off AS $$
 DECLARE
 	locked bigint[];
 	permits bigint;

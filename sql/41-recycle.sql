@@ -30,6 +30,15 @@ END;
 COMMENT ON FUNCTION recall._shut_gate(int, bigint) IS
 'The first gate that keeps a batch from being recycled, and what to do about it; a null message: all are open.';
 
+CREATE FUNCTION recall._lock_press(tenant_id int, batch_id bigint) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(
+		pg_catalog.format('recall.press %s %s', tenant_id, batch_id), 0));
+END;
+COMMENT ON FUNCTION recall._lock_press(int, bigint) IS
+'Keeps others from asking for a recycle of a batch, and from finishing it, until the end of the transaction. It is the first of all locks.';
+
 CREATE FUNCTION recall.recycle(tenant_id int, batch_id bigint) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -39,12 +48,8 @@ DECLARE
 	start_after bigint;
 BEGIN
 	PERFORM recall._require(tenant_id, 'recycle');
-	PERFORM FROM recall.batch b
-	WHERE b.tenant_id = recycle.tenant_id AND b.batch_id = recycle.batch_id
-	FOR NO KEY UPDATE;
-	IF NOT FOUND THEN
-		PERFORM recall._deny(format('batch %s of tenant %s', batch_id, tenant_id));
-	END IF;
+	PERFORM recall._lock_press(tenant_id, batch_id);
+	PERFORM recall._batch(tenant_id, batch_id);
 	SELECT * INTO gate FROM recall._shut_gate(tenant_id, batch_id);
 	IF gate.message IS NOT NULL THEN
 		PERFORM recall._refuse(gate.message, gate.hint);
@@ -95,6 +100,7 @@ BEGIN
 	SET state = recall.transition('recycle', r.state, new_state),
 		started_at = CASE WHEN new_state = 'running' THEN coalesce(r.started_at, clock_timestamp()) ELSE r.started_at END,
 		finished_at = CASE WHEN new_state IN ('completed', 'cancelled') THEN clock_timestamp() END,
+		advanced_at = clock_timestamp(),
 		error = CASE WHEN new_state IN ('failed', 'cancelled') THEN r.error END
 	WHERE r.tenant_id = _move_recycle.tenant_id AND r.recycle_id = _move_recycle.recycle_id
 	RETURNING * INTO moved;
@@ -191,14 +197,18 @@ DECLARE
 	unfinished bigint;
 	withdrawn bigint;
 BEGIN
-	FOR unfinished IN
-		SELECT r.recycle_id FROM recall.recycle r
-		WHERE r.tenant_id = _finish_batch.tenant_id AND r.batch_id = _finish_batch.batch_id
-		AND r.state IN ('waiting', 'running', 'paused', 'failed')
-		FOR NO KEY UPDATE
-	LOOP
+	/* Nobody presses while the press is locked; the records are locked before the batch, in their order. */
+	PERFORM recall._lock_press(tenant_id, batch_id);
+	PERFORM FROM recall.recycle r
+	WHERE r.tenant_id = _finish_batch.tenant_id AND r.batch_id = _finish_batch.batch_id
+	ORDER BY r.recycle_id
+	FOR NO KEY UPDATE;
+	SELECT r.recycle_id INTO unfinished FROM recall.recycle r
+	WHERE r.tenant_id = _finish_batch.tenant_id AND r.batch_id = _finish_batch.batch_id
+	AND r.state IN ('waiting', 'running', 'paused', 'failed');
+	IF FOUND THEN
 		PERFORM recall._move_recycle(tenant_id, unfinished, 'cancel', 'cancelled');
-	END LOOP;
+	END IF;
 	PERFORM recall._move_batch(tenant_id, batch_id, 'finish', 'finished');
 
 	WITH gone AS (

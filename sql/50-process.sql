@@ -185,6 +185,7 @@ DECLARE
 BEGIN
 	LOOP
 		COMMIT;
+		SET TRANSACTION ISOLATION LEVEL READ COMMITTED; -- a lock must be followed by a fresh look
 		tenant := recall._step(run, tenant);
 		EXIT WHEN tenant IS NULL;
 	END LOOP;

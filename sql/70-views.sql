@@ -58,7 +58,7 @@ COMMENT ON COLUMN recall.batch_overview.last_recycle IS 'The state of the latest
 
 CREATE VIEW recall.completed_call WITH (security_barrier) AS
 SELECT k.tenant_id, b.task_id, k.batch_id, k.contact_id, k.attempt, k.number,
-	recall._outcome(k.failure_cause, k.business_result) AS outcome, k.failure_cause, k.business_result,
+	pg_catalog.concat_ws(': ', coalesce(k.failure_cause::text, 'answered'), k.business_result) AS outcome, k.failure_cause, k.business_result,
 	r.name AS result_name, k.started_at, k.ended_at, k.ended_at - k.started_at AS duration, k.raw_code, k.agent, k.recycle_id
 FROM recall.call k
 JOIN recall.batch b ON b.tenant_id = k.tenant_id AND b.batch_id = k.batch_id
@@ -108,7 +108,7 @@ COMMENT ON COLUMN recall.recycle_record.requested_at IS 'When it asked.';
 COMMENT ON COLUMN recall.recycle_record.cap IS 'Most contacts that the record re-dials.';
 COMMENT ON COLUMN recall.recycle_record.matched IS 'Contacts that the policy recalls.';
 COMMENT ON COLUMN recall.recycle_record.emitted IS 'Re-dial rows made.';
-COMMENT ON COLUMN recall.recycle_record.excluded IS 'Contacts that the policy does not recall; recall.preview() gives the reasons.';
+COMMENT ON COLUMN recall.recycle_record.excluded IS 'Contacts that are not recalled: not called yet, queued already, or not meant by the policy; recall.preview() gives the reasons.';
 COMMENT ON COLUMN recall.recycle_record.over_cap IS 'Contacts that matched beyond the cap; the next recycle starts there.';
 COMMENT ON COLUMN recall.recycle_record.withdrawn IS 'Re-dial rows taken back.';
 COMMENT ON COLUMN recall.recycle_record.dialled IS 'Re-dial rows that became completed calls.';

@@ -12,6 +12,7 @@
 /* PostgreSQL 16 lets input functions report an error softly, to a caller that asked for it. */
 #if PG_VERSION_NUM >= 160000
 #include "nodes/miscnodes.h"
+#include "varatt.h"
 #define SOFT_ERROR_CONTEXT(fcinfo) ((fcinfo)->context)
 #else
 #define SOFT_ERROR_CONTEXT(fcinfo) NULL

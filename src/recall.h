@@ -2,8 +2,8 @@
  * recall.h
  *		What the C files of recall share with each other and with the server.
  *
- * The heart (policy_*.c, calling_hours_*.c, parse.c) is written against parse.h alone, without the
- * server, so that it can be fuzzed by itself; the files that include this header bind it to SQL.
+ * The heart (parse, print, pack and match of the value types) is pure C without the server, so that
+ *it can be fuzzed by itself; the files that include this header bind it to SQL.
  */
 #ifndef RECALL_H
 #define RECALL_H
