@@ -128,6 +128,14 @@ END $$;
 COMMENT ON FUNCTION recall._revoke_objects(regrole) IS
 'Takes back what _grant_objects() gave.';
 
+CREATE FUNCTION recall._lock_grants() RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('recall.grants', 0));
+END;
+COMMENT ON FUNCTION recall._lock_grants() IS
+'Lets rights be given and taken by one transaction at a time: two that GRANT on one object at once fail.';
+
 CREATE FUNCTION recall.grant_privilege(tenant_id int, role regrole, rights recall.privilege[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -135,6 +143,7 @@ BEGIN
 	PERFORM recall._require_owner();
 	PERFORM recall._require(grant_privilege.tenant_id, 'manage');
 	PERFORM recall._check_rights(role, rights);
+	PERFORM recall._lock_grants();
 
 	INSERT INTO recall.member AS m (tenant_id, role, rights)
 	VALUES (grant_privilege.tenant_id, grant_privilege.role, recall._sorted_rights(grant_privilege.rights))
@@ -155,6 +164,7 @@ BEGIN
 	PERFORM recall._require_owner();
 	PERFORM recall._require(revoke_privilege.tenant_id, 'manage');
 	PERFORM recall._check_rights(role, rights);
+	PERFORM recall._lock_grants();
 
 	DELETE FROM recall.member m
 	WHERE m.tenant_id = revoke_privilege.tenant_id AND m.role = revoke_privilege.role

@@ -175,6 +175,25 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION recall._task(int, bigint) IS 'The task, or 42501.';
 
+CREATE FUNCTION recall._lock_task(tenant_id int, task_id bigint) RETURNS recall.task
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	task recall.task;
+BEGIN
+	SELECT * INTO task FROM recall.task t
+	WHERE t.tenant_id = _lock_task.tenant_id AND t.task_id = _lock_task.task_id
+	FOR SHARE;
+	IF NOT FOUND THEN
+		PERFORM recall._deny(format('task %s of tenant %s', task_id, tenant_id));
+	END IF;
+	IF task.state = 'completed' THEN
+		PERFORM recall._refuse(format('task %s is completed', task_id), 'A completed task is final; create another one.');
+	END IF;
+	RETURN task;
+END $$;
+COMMENT ON FUNCTION recall._lock_task(int, bigint) IS
+'The task, kept in its state, which is not completed, until the end of the transaction. Errors: 42501; 55000.';
+
 CREATE FUNCTION recall.create_task(
 	tenant_id int, name text, task_type recall.task_type, policy recall.policy DEFAULT NULL,
 	calling_hours recall.calling_hours DEFAULT NULL, auto_recall boolean DEFAULT false, priority int DEFAULT 3)
@@ -296,7 +315,7 @@ COMMENT ON FUNCTION recall._batch(int, bigint) IS 'The batch, or 42501.';
 /*
  * Appending calls and contacts shares a batch; judging it, and changing its state, has the batch alone. So no
  * permit is ever made from a history that was out of date when it was made. Whoever takes several locks takes
- * them in this order: press, recycle record, batch (this lock), batch row, contact, permit, call, tally; and within
+ * them in this order: task row, press, recycle record, batch (this lock), batch row, contact, permit, call, tally; and within
  * one kind by id.
  */
 CREATE FUNCTION recall._lock_batch(tenant_id int, batch_id bigint, alone boolean) RETURNS void
@@ -316,15 +335,11 @@ COMMENT ON FUNCTION recall._lock_batch(int, bigint, boolean) IS
 CREATE FUNCTION recall.create_batch(tenant_id int, task_id bigint, name text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	task recall.task;
 	created bigint;
 BEGIN
 	PERFORM recall._require(tenant_id, 'manage');
-	task := recall._task(tenant_id, task_id);
+	PERFORM recall._lock_task(tenant_id, task_id);
 	PERFORM recall._check_name('batch', name);
-	IF task.state = 'completed' THEN
-		PERFORM recall._refuse(format('task %s is completed', task_id), 'Create another task for the batch.');
-	END IF;
 
 	created := recall._next_id(tenant_id, 'batch');
 	INSERT INTO recall.batch (tenant_id, batch_id, task_id, name)
@@ -356,14 +371,9 @@ COMMENT ON FUNCTION recall._move_batch(int, bigint, text, recall.batch_state) IS
 
 CREATE FUNCTION recall.start_batch(tenant_id int, batch_id bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	task recall.task;
 BEGIN
 	PERFORM recall._require(tenant_id, 'manage');
-	task := recall._task(tenant_id, (recall._batch(tenant_id, batch_id)).task_id);
-	IF task.state = 'completed' THEN
-		PERFORM recall._refuse(format('task %s is completed', task.task_id), 'Its batches are not dialled any more; create another task.');
-	END IF;
+	PERFORM recall._lock_task(tenant_id, (recall._batch(tenant_id, batch_id)).task_id);
 	PERFORM recall._move_batch(tenant_id, batch_id, 'start', 'started');
 	PERFORM recall._queue_first_attempts(recall._batch(tenant_id, batch_id), 0, now());
 END $$;

@@ -37,7 +37,7 @@ BEGIN ATOMIC
 		pg_catalog.format('recall.press %s %s', tenant_id, batch_id), 0));
 END;
 COMMENT ON FUNCTION recall._lock_press(int, bigint) IS
-'Keeps others from asking for a recycle of a batch, and from finishing it, until the end of the transaction. It is the first of all locks.';
+'Keeps others from asking for a recycle of a batch, and from finishing it, until the end of the transaction. Only a task is locked before it.';
 
 CREATE FUNCTION recall.recycle(tenant_id int, batch_id bigint) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -243,7 +243,9 @@ DECLARE
 	batch bigint;
 BEGIN
 	PERFORM recall._require(tenant_id, 'manage');
-	PERFORM recall._task(tenant_id, task_id);
+	PERFORM FROM recall.task t
+	WHERE t.tenant_id = complete_task.tenant_id AND t.task_id = complete_task.task_id
+	FOR NO KEY UPDATE;
 	FOR batch IN
 		SELECT b.batch_id FROM recall.batch b
 		WHERE b.tenant_id = complete_task.tenant_id AND b.task_id = complete_task.task_id

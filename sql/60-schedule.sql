@@ -5,6 +5,10 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	cron_database text := current_setting('cron.database_name', true);
 BEGIN
+	/* The name can be set in the configuration while the library is not loaded. */
+	IF NOT 'pg_cron' = ANY (regexp_split_to_array(replace(current_setting('shared_preload_libraries'), '"', ''), '\s*,\s*')) THEN
+		cron_database := NULL;
+	END IF;
 	IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
 		IF cron_database IS NULL THEN
 			message := 'pg_cron is not loaded';
@@ -40,7 +44,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	EXECUTE $query$
 		SELECT j.jobid, j.schedule, j.active FROM cron.job j
-		WHERE j.jobname = 'recall' AND j.database = pg_catalog.current_database()
+		WHERE j.command ILIKE 'call recall.process()%' AND j.database = pg_catalog.current_database()
 		ORDER BY j.active DESC, j.jobid LIMIT 1 $query$
 	INTO jobid, schedule, active;
 END $$;
@@ -72,19 +76,18 @@ COMMENT ON FUNCTION recall.schedule(text) IS
 CREATE FUNCTION recall._unschedule() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	job bigint;
+	removed bigint;
 BEGIN
 	IF (SELECT f.message FROM recall._cron_fault() f) IS NOT NULL THEN
 		RETURN false;
 	END IF;
-	SELECT j.jobid INTO job FROM recall._cron_job() j;
-	IF job IS NULL THEN
-		RETURN false;
-	END IF;
-	EXECUTE 'SELECT cron.unschedule($1)' USING job;
-	RETURN true;
+	EXECUTE $query$
+		SELECT count(cron.unschedule(j.jobid)) FROM cron.job j
+		WHERE j.command ILIKE 'call recall.process()%' AND j.database = pg_catalog.current_database() $query$
+	INTO removed;
+	RETURN removed > 0;
 END $$;
-COMMENT ON FUNCTION recall._unschedule() IS 'Removes the cron job of this database, if there is one, and tells whether there was.';
+COMMENT ON FUNCTION recall._unschedule() IS 'Removes the cron jobs that call the processor in this database, and tells whether there were any.';
 
 CREATE FUNCTION recall.unschedule() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
