@@ -273,9 +273,9 @@ SELECT is((SELECT count(*) FROM recall.dial WHERE tenant_id = :acme), 0::bigint,
 SELECT t.refused(format('SELECT recall.start_task(%s, %s)', :acme, :winter), '55000', 'task cannot go from state "completed" to "executing"',
 	'DETAIL: State "completed" is final.', 'a completed task is final');
 SELECT t.refused(format('SELECT recall.start_batch(%s, %s)', :acme, :third), '55000', format('task %s is completed', :winter),
-	'Its batches are not dialled any more; create another task.', 'nor does it start one that was left');
+	'A completed task is final; create another one.', 'nor does it start one that was left');
 SELECT t.refused(format('SELECT recall.create_batch(%s, %s, %L)', :acme, :winter, 'x'), '55000', format('task %s is completed', :winter),
-	'Create another task for the batch.', 'a completed task takes no batch');
+	'A completed task is final; create another one.', 'a completed task takes no batch');
 
 /* The audit tells all of it. */
 SELECT results_eq(format('SELECT kind, record_id, action, from_state, to_state FROM recall.audit WHERE tenant_id = %s AND kind = %L ORDER BY at', :acme, 'task'),

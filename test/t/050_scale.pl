@@ -16,7 +16,7 @@ $node->init;
 $node->append_conf('postgresql.conf', <<'END');
 autovacuum = off
 log_statement = none
-statement_timeout = 60s
+statement_timeout = 20s
 recall.chunk_size = 3000
 END
 $node->start;
