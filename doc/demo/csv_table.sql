@@ -5,6 +5,7 @@
 -- The loaders include this; they fill the table with \copy, which reads the file where psql runs.
 
 \set ON_ERROR_STOP on
+\set QUIET on
 \setenv CSV_FILE :file
 \set header `head -n 1 "$CSV_FILE"`
 

@@ -10,6 +10,7 @@
 -- business results sold, callback and not_interested.
 
 \set ON_ERROR_STOP on
+\set QUIET on
 \set seed 'recall 1'
 
 \ir drawn.sql

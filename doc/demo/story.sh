@@ -195,7 +195,7 @@ confirm()
 	END
 	tell "And what another policy would recall, \"$other_policy\":"
 	show <<-END
-		SELECT verdict, sum(contacts) AS contacts FROM recall.preview(:tenant, 1, '$other_policy') GROUP BY verdict;
+		SELECT verdict, sum(contacts) AS contacts FROM recall.preview(:tenant, 1, '$other_policy') GROUP BY verdict ORDER BY verdict;
 	END
 	check "the counts sum to the batch" "SELECT (SELECT sum(contacts) FROM recall.preview(:tenant, 1))
 		= (SELECT contacts FROM recall.batch_overview WHERE tenant_id = :tenant AND batch_id = 1)"

@@ -156,6 +156,8 @@ SELECT is(t.tenants_seen(v.name, x.role), x.seen, format('%s sees of %s: %s', x.
 SELECT cmp_ok(t.tenants_seen(v.name, NULL), '~', format('\m%s\M.*\m%s\M|\m%2$s\M.*\m%1$s\M', :acme, :bell), format('the owner sees both tenants in %s', v.name)) FROM t.view v;
 SELECT matches(t.tenants_seen(v.name, 't_nobody'), '^42501: ', format('a stranger does not reach %s', v.name)) FROM t.view v;
 
+SELECT matches(t.outcome(format('SELECT count(*) FROM (SELECT x::text FROM recall.%I x OFFSET 0) y', v.name), 't_read'), '^[1-9][0-9]*$', format('a member reads every column of %s', v.name)) FROM t.view v;
+
 -- A function that is cheaper than the view's own condition must not be shown other tenants' rows.
 CREATE FUNCTION t.peep(value text) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS $$
 BEGIN
@@ -263,6 +265,8 @@ FROM (VALUES ('grant_privilege'), ('revoke_privilege')) AS f(name), (VALUES
 	('4000000000', '{read}', 'role 4000000000 does not exist', 'Rights are given to a role of this cluster; PUBLIC can have none.', 'a role that does not exist'),
 	('0', '{read}', 'role - does not exist', 'Rights are given to a role of this cluster; PUBLIC can have none.', 'PUBLIC')
 ) AS x(role, rights, message, hint, what);
+SELECT matches(t.outcome(format('SELECT recall.%s(%s, %L, %L)', f.name, :acme, 't_read', '{{read},{dial}}')), '^22023: ', format('%s(): rights in two dimensions', f.name))
+FROM (VALUES ('grant_privilege'), ('revoke_privilege')) AS f(name);
 SELECT t.refused(format('SELECT recall.%s(2147483647, %L, %L)', f.name, 't_read', '{read}'), '42501', 'permission denied for tenant 2147483647, right "manage"',
 	'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().', format('%s(): no tenant', f.name))
 FROM (VALUES ('grant_privilege'), ('revoke_privilege')) AS f(name);

@@ -67,6 +67,7 @@ SELECT recall.set_holidays(:acme, '{}');
 SELECT is((SELECT holidays FROM recall.tenant WHERE tenant_id = :acme), '{}'::date[], 'holidays are replaced');
 SELECT t.refused(format('SELECT recall.set_holidays(%s, %L)', :acme, '{2026-12-25,NULL}'), '22023', 'invalid list of holidays',
 	'Give up to 10000 dates, none of them null.', 'a null among the holidays');
+SELECT matches(t.outcome(format('SELECT recall.set_holidays(%s, %L)', :acme, '{{2026-12-25},{2026-12-26}}')), '^22023: invalid list of holidays', 'holidays in two dimensions');
 SELECT t.refused(format('SELECT recall.set_holidays(%s, ARRAY(SELECT current_date + n FROM generate_series(1, 10001) n))', :acme), '22023',
 	'invalid list of holidays', 'Give up to 10000 dates, none of them null.', 'too many holidays');
 
@@ -201,6 +202,7 @@ SELECT t.refused(format('SELECT recall.add_contact(%s, %s, %L)', :acme, :first, 
 		'a contact has 11 numbers', 'eleven numbers'),
 	('{{+49301234567},{+49301234568}}', 'a contact has 2 numbers', 'numbers in two dimensions')
 ) AS v(n, m, d);
+SELECT matches(t.outcome(format('SELECT recall.add_contact(%s, %s, %L)', :acme, :first, '[0:0]={+49301234567}')), '^22023: ', 'numbers that do not count from 1, whose first would not be found');
 SELECT matches(t.outcome(format('SELECT recall.add_contact(%s, %s, NULL)', :acme, :first)), '^22023: a contact has no numbers', 'null numbers');
 SELECT matches(t.outcome(format('SELECT recall.add_contact(%s, %s, %L)', :acme, :first, '{+49301234567,NULL}')), '^22023: number 2 of a contact is null', 'a null number');
 SELECT matches(t.outcome(format('SELECT recall.add_contact(%s, %s, %L)', :acme, :first, '{+49301234567,+49301234567}')),

@@ -208,6 +208,11 @@ SKIP:
 	is(sql('SELECT count(*) FILTER (WHERE calls = 0) > 0, max(calls) > 1 FROM sample'),
 		't|t', 'sample: some contacts were not called yet, some several times');
 
+	is( sql(qq{SELECT count(*) FROM recall.call k JOIN recall.call later USING (tenant_id, contact_id)
+			WHERE k.tenant_id = $tenant AND later.attempt > k.attempt
+			AND (k.business_result IN ('sold', 'not_interested') OR k.failure_cause = 'unallocated')}),
+		'0', 'sample: nobody is called after a conclusive call');
+
 	recalls('sample', $tenant, 'sample', 'failed', 'last_cause IS NOT NULL');
 	recalls('sample', $tenant, 'sample', 'busy, no_answer; result callback; result not_interested never',
 		q{last_cause IN ('busy', 'no_answer') OR last_result = 'callback'});
