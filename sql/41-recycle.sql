@@ -111,16 +111,17 @@ COMMENT ON FUNCTION recall._move_recycle(int, bigint, text, recall.recycle_state
 'Moves a recycle record to a state and notes it. Errors: 42501; 55000 an illegal move.';
 
 CREATE FUNCTION recall._withdraw(tenant_id int, recycle_id bigint) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_nestloop = off AS $$
 DECLARE
+	batch bigint := (SELECT r.batch_id FROM recall.recycle r
+		WHERE r.tenant_id = _withdraw.tenant_id AND r.recycle_id = _withdraw.recycle_id);
 	taken_back bigint;
 BEGIN
 	DELETE FROM recall.dial d
-	USING recall.recycle r, recall.contact c
-	WHERE r.tenant_id = _withdraw.tenant_id AND r.recycle_id = _withdraw.recycle_id
-	AND c.tenant_id = r.tenant_id AND c.batch_id = r.batch_id
-	AND d.tenant_id = c.tenant_id AND d.contact_id = c.contact_id
-	AND d.recycle_id = r.recycle_id AND d.state = 'ready';
+	USING recall.contact c
+	WHERE c.tenant_id = _withdraw.tenant_id AND c.batch_id = batch
+	AND d.tenant_id = _withdraw.tenant_id AND d.contact_id = c.contact_id
+	AND d.recycle_id = _withdraw.recycle_id AND d.state = 'ready';
 	GET DIAGNOSTICS taken_back = ROW_COUNT;
 	UPDATE recall.recycle r SET withdrawn = r.withdrawn + taken_back
 	WHERE r.tenant_id = _withdraw.tenant_id AND r.recycle_id = _withdraw.recycle_id;
@@ -192,7 +193,7 @@ COMMENT ON FUNCTION recall.withdraw_recycle(int, bigint) IS
 /* Ending a batch or a task ends what is asked for it: that is why these stand here. */
 
 CREATE FUNCTION recall._finish_batch(tenant_id int, batch_id bigint) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_nestloop = off AS $$
 DECLARE
 	unfinished bigint;
 	withdrawn bigint;
