@@ -197,7 +197,7 @@ BEGIN
 		PERFORM recall._invalid(format('role %s does not exist', role),
 			'Rights are given to a role of this cluster; PUBLIC can have none.');
 	END IF;
-	IF coalesce(cardinality(rights), 0) = 0 OR array_position(rights, NULL) IS NOT NULL THEN
+	IF coalesce(cardinality(rights), 0) = 0 OR array_ndims(rights) > 1 OR array_position(rights, NULL) IS NOT NULL THEN
 		PERFORM recall._invalid('no rights are named', 'Name some of: read, manage, recycle, dial.');
 	END IF;
 END $$;

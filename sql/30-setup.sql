@@ -70,7 +70,7 @@ CREATE FUNCTION recall.set_holidays(tenant_id int, holidays date[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	PERFORM recall._require(tenant_id, 'manage');
-	IF cardinality(holidays) > 10000 OR array_position(holidays, NULL) IS NOT NULL THEN
+	IF cardinality(holidays) > 10000 OR array_ndims(holidays) > 1 OR array_position(holidays, NULL) IS NOT NULL THEN
 		PERFORM recall._invalid('invalid list of holidays', 'Give up to 10000 dates, none of them null.');
 	END IF;
 	UPDATE recall.tenant t

@@ -117,6 +117,7 @@ DECLARE
 		WHERE r.tenant_id = _withdraw.tenant_id AND r.recycle_id = _withdraw.recycle_id);
 	taken_back bigint;
 BEGIN
+	PERFORM recall._lock_batch(tenant_id, batch, true);
 	DELETE FROM recall.dial d
 	USING recall.contact c
 	WHERE c.tenant_id = _withdraw.tenant_id AND c.batch_id = batch

@@ -75,7 +75,7 @@ BEGIN ATOMIC
 	FROM recall.recycle r
 	WHERE r.state IN ('waiting', 'running')
 	AND coalesce(r.advanced_at, r.started_at, r.requested_at) < at - interval '10 min'
-	AND r.tenant_id IN (SELECT recall._readable_tenants())
+	AND r.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 	UNION ALL
 	SELECT 'failed records', CASE WHEN count(*) = 0 THEN 'ok' ELSE 'warning' END,
 		CASE
@@ -83,7 +83,7 @@ BEGIN ATOMIC
 			ELSE format('%s recycle records have failed; see recall.recycle_record, then retry or cancel them', count(*))
 		END
 	FROM recall.recycle r
-	WHERE r.state = 'failed' AND r.tenant_id IN (SELECT recall._readable_tenants())
+	WHERE r.state = 'failed' AND r.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 	UNION ALL
 	SELECT 'calling hours', CASE WHEN count(*) = 0 THEN 'ok' ELSE 'warning' END,
 		CASE
@@ -91,7 +91,7 @@ BEGIN ATOMIC
 			ELSE format('%s tasks that are at work may call at any time of day; see recall.set_calling_hours()', count(*))
 		END
 	FROM recall.task t
-	WHERE t.state = 'executing' AND t.calling_hours IS NULL AND t.tenant_id IN (SELECT recall._readable_tenants());
+	WHERE t.state = 'executing' AND t.calling_hours IS NULL AND t.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
 END;
 COMMENT ON FUNCTION recall._work_health(timestamptz) IS
 'Whether the processor keeps up at an instant, and what needs somebody''s attention in the tenants that the caller may read.';

@@ -11,7 +11,7 @@ SELECT t.tenant_id, t.task_id, t.name AS task, t.task_type, t.state, t.priority,
 		WHERE b.tenant_id = t.tenant_id AND b.task_id = t.task_id
 		AND r.state IN ('waiting', 'running', 'paused', 'failed')) AS unfinished_recycles
 FROM recall.task t
-WHERE t.tenant_id IN (SELECT recall._readable_tenants());
+WHERE t.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
 COMMENT ON VIEW recall.task_overview IS
 'A row for each task. The counts are exact and read the task''s rows, but only where they are selected. Right: read.';
 COMMENT ON COLUMN recall.task_overview.tenant_id IS 'The tenant whose task it is.';
@@ -40,7 +40,7 @@ SELECT b.tenant_id, b.task_id, t.name AS task, b.batch_id, b.name AS batch, b.st
 		ORDER BY r.recycle_id DESC LIMIT 1) AS last_recycle
 FROM recall.batch b
 JOIN recall.task t ON t.tenant_id = b.tenant_id AND t.task_id = b.task_id
-WHERE b.tenant_id IN (SELECT recall._readable_tenants());
+WHERE b.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
 COMMENT ON VIEW recall.batch_overview IS
 'A row for each batch. The counts are exact and read the batch''s rows, but only where they are selected. Right: read.';
 COMMENT ON COLUMN recall.batch_overview.tenant_id IS 'The tenant whose batch it is.';
@@ -63,7 +63,7 @@ SELECT k.tenant_id, b.task_id, k.batch_id, k.contact_id, k.attempt, k.number,
 FROM recall.call k
 JOIN recall.batch b ON b.tenant_id = k.tenant_id AND b.batch_id = k.batch_id
 LEFT JOIN recall.business_result r ON r.tenant_id = k.tenant_id AND r.code = k.business_result
-WHERE k.tenant_id IN (SELECT recall._readable_tenants());
+WHERE k.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
 COMMENT ON VIEW recall.completed_call IS 'The completed call data with readable outcomes, a row for each attempt. Right: read.';
 COMMENT ON COLUMN recall.completed_call.tenant_id IS 'The tenant whose call it was.';
 COMMENT ON COLUMN recall.completed_call.task_id IS 'The task that made it.';
@@ -94,7 +94,7 @@ CROSS JOIN LATERAL (
 	FROM recall.recycle_tally i
 	WHERE i.tenant_id = r.tenant_id AND i.recycle_id = r.recycle_id
 ) y
-WHERE r.tenant_id IN (SELECT recall._readable_tenants());
+WHERE r.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
 COMMENT ON VIEW recall.recycle_record IS
 'The record page: who asked for which batch to be recalled, how far that went, and what became of it. matched = emitted + over_cap; emitted = withdrawn + dialled + pending. Right: read.';
 COMMENT ON COLUMN recall.recycle_record.tenant_id IS 'The tenant whose record it is.';
@@ -123,7 +123,7 @@ COMMENT ON COLUMN recall.recycle_record.batch_id IS 'The batch.';
 CREATE VIEW recall.redial WITH (security_barrier) AS
 SELECT d.tenant_id, d.task_id, d.batch_id, d.contact_id, d.number, d.attempt, d.due_at, d.state, d.recycle_id
 FROM recall.dial d
-WHERE d.attempt > 1 AND d.tenant_id IN (SELECT recall._readable_tenants());
+WHERE d.attempt > 1 AND d.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
 COMMENT ON VIEW recall.redial IS 'The re-dial rows: permits for a second or later call. Right: read.';
 COMMENT ON COLUMN recall.redial.tenant_id IS 'The tenant whose permit it is.';
 COMMENT ON COLUMN recall.redial.task_id IS 'The task whose dialers may claim it.';
@@ -138,7 +138,7 @@ COMMENT ON COLUMN recall.redial.recycle_id IS 'The record that made it.';
 CREATE VIEW recall.audit WITH (security_barrier) AS
 SELECT e.tenant_id, e.at, e.role, e.session_role, e.kind, e.record_id, e.action, e.from_state, e.to_state, e.detail
 FROM recall.event e
-WHERE e.tenant_id IN (SELECT recall._readable_tenants());
+WHERE e.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
 COMMENT ON VIEW recall.audit IS 'The audit: who did what to which record. Right: read.';
 COMMENT ON COLUMN recall.audit.tenant_id IS 'The tenant in which it happened.';
 COMMENT ON COLUMN recall.audit.at IS 'When it happened.';

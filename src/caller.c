@@ -3,7 +3,7 @@
  *		Who is calling, and reading a table with no more than the caller's rights.
  *
  * The functions of recall run with the rights of the extension's owner, who is often a superuser.
- *Two things need the caller all the same: rights are checked against the role that the caller is
+ * Two things need the caller all the same: rights are checked against the role that the caller is
  *now, and a bulk source is read as that role. Only C can see the outer user from inside a SECURITY
  *DEFINER function, and only a switch of the user keeps an expression that hides in somebody's table
  *(a view, an index predicate, a cast) from running with the owner's rights.

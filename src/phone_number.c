@@ -91,6 +91,11 @@ recall_check_numbers(PG_FUNCTION_ARGS)
 			 errmsg("%sa contact has %d numbers", recall_row_prefix(row), count),
 			 errhint("Give a plain array of 1 to %d numbers, in the order in which to try them.",
 					 MAX_NUMBERS)));
+	/* numbers[1] must be the first of them. */
+	if (ARR_LBOUND(numbers)[0] != 1)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("%sthe numbers of a contact count from %d, not from 1",
+							   recall_row_prefix(row), ARR_LBOUND(numbers)[0])));
 	for (int i = 0; i < count; i++)
 	{
 		if (nulls[i])

@@ -274,27 +274,13 @@ sub unfinished_ticks
 
 # Ways to disturb a run.
 
-# Kill the backend of the first of some runs, and with it all others; wait until the server has recovered.
 sub kill_backend
 {
-	my (@runs) = @_;
-	my $log_end = -s $node->logfile;
+	my ($run) = @_;
 
-	kill 'KILL', $runs[0]{backend};
-	if (grep { !end_run($_) } @runs)
-	{
-		$node->wait_for_log(qr/all server processes terminated; reinitializing/, $log_end);
-	}
-	else
-	{
-		# The backend had done its work, and was perhaps killed on its way out.
-		sleep(0.5);
-	}
-	for (my $waits = 0; system('pg_isready', '-q', '-d', $node->connstr('postgres')) != 0; $waits++)
-	{
-		die 'the server did not recover' if $waits > 600;
-		sleep(0.1);
-	}
+	kill 'KILL', $run->{backend};
+	end_run($run);
+	$node->poll_query_until('postgres', 'SELECT 1', '1') or die 'the server did not recover';
 	return;
 }
 
@@ -416,7 +402,9 @@ foreach my $many (2, 4)
 $database = copy_database('overlapping_killed');
 my @runs = map { start_run($database) } 1 .. 3;
 sleep(rand($duration / 2));
-kill_backend(@runs);
+kill 'KILL', $runs[1]{backend};
+end_run($_) foreach @runs;
+$node->poll_query_until('postgres', 'SELECT 1', '1') or die 'the server did not recover';
 is(unsound($database), '', 'overlapping_killed: a sound state in between');
 process($database);
 same_as_reference($database, 'overlapping_killed');
