@@ -162,8 +162,8 @@ sub check_restored
 	can($database, 'supervisor', 'SELECT recall.create_task(3, $$new$$, $$robot$$)', "$database: it is nobody's yet", '42501');
 	is(can($database, 'supervisor', 'SELECT recall.create_task(1, $$new$$, $$robot$$)', "$database: a member may manage"),
 		'5', "$database: the next task");
-	is(can($database, 'supervisor', 'SELECT recall.create_batch(1, 1, $$new$$)', "$database: ..."), '10', "$database: the next batch");
-	is(can($database, 'supervisor', 'SELECT recall.add_contact(1, 1, ARRAY[$$+493012345$$])', "$database: ..."),
+	is(can($database, 'supervisor', 'SELECT recall.create_batch(1, 1, $$new$$)', "$database: a member may create a batch"), '10', "$database: the next batch");
+	is(can($database, 'supervisor', 'SELECT recall.add_contact(1, 1, ARRAY[$$+493012345$$])', "$database: a member may add a contact"),
 		'361', "$database: the next contact");
 	can($database, 'supervisor', 'SELECT recall.recycle(2, 1)', "$database: rights are those of a tenant", '42501');
 	can($database, 'supervisor', 'SELECT * FROM recall.contact', "$database: and not on tables", '42501');
