@@ -175,7 +175,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION recall._task(int, bigint) IS 'The task, or 42501.';
 
-CREATE FUNCTION recall._lock_task(tenant_id int, task_id bigint) RETURNS recall.task
+CREATE FUNCTION recall._lock_task(tenant_id int, task_id bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	task recall.task;
@@ -189,10 +189,9 @@ BEGIN
 	IF task.state = 'completed' THEN
 		PERFORM recall._refuse(format('task %s is completed', task_id), 'A completed task is final; create another one.');
 	END IF;
-	RETURN task;
 END $$;
 COMMENT ON FUNCTION recall._lock_task(int, bigint) IS
-'The task, kept in its state, which is not completed, until the end of the transaction. Errors: 42501; 55000.';
+'Keeps a task in its state, which must not be completed, until the end of the transaction. Errors: 42501; 55000.';
 
 CREATE FUNCTION recall.create_task(
 	tenant_id int, name text, task_type recall.task_type, policy recall.policy DEFAULT NULL,

@@ -62,11 +62,6 @@ LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'recall_read_source';
 COMMENT ON FUNCTION recall._read_source(regclass, boolean) IS
 'The rows of a table or view, read with the caller''s rights and in the table''s order. The call names the columns; one that the source has not is null, and with notice_others a NOTICE names each that the call has not.';
 
-CREATE FUNCTION recall._check_number(number text, source_row bigint DEFAULT 0) RETURNS text
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_check_number';
-COMMENT ON FUNCTION recall._check_number(text, bigint) IS
-'The number, when it is "+" and 7 to 15 digits. Errors: 22P02 with the character, and the row when one is named.';
-
 CREATE FUNCTION recall._check_numbers(numbers text[], source_row bigint DEFAULT 0) RETURNS text[]
 LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_check_numbers';
 COMMENT ON FUNCTION recall._check_numbers(text[], bigint) IS

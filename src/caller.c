@@ -10,15 +10,13 @@
  */
 #include "recall.h"
 
-#include "access/htup_details.h"
 #include "access/table.h"
-#include "catalog/namespace.h"
 #include "executor/spi.h"
+#include "executor/tstoreReceiver.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "tcop/dest.h"
-#include "executor/tstoreReceiver.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"

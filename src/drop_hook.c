@@ -9,17 +9,15 @@
  */
 #include "recall.h"
 
+#include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "catalog/pg_extension.h"
 #include "commands/event_trigger.h"
-#include "commands/extension.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/acl.h"
-#include "utils/syscache.h"
-#include "access/genam.h"
-#include "access/table.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 

@@ -16,7 +16,6 @@
 #define MAX_DIGITS 15
 #define MAX_NUMBERS 10
 
-PG_FUNCTION_INFO_V1(recall_check_number);
 PG_FUNCTION_INFO_V1(recall_check_numbers);
 
 /* Find the first byte at which a text stops being a number, or -1. */
@@ -58,14 +57,6 @@ same_number(text *a, text *b)
 {
 	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
 		   memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
-}
-
-/* _check_number(number text, source_row bigint) returns text: the number, when it is one */
-Datum
-recall_check_number(PG_FUNCTION_ARGS)
-{
-	check_number(PG_GETARG_TEXT_PP(0), PG_GETARG_INT64(1));
-	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
 /* _check_numbers(numbers text[], source_row bigint) returns text[]: the numbers, when they are some
