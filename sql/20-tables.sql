@@ -110,6 +110,13 @@ CREATE TABLE recall.contact (
 	PRIMARY KEY (tenant_id, contact_id)
 );
 CREATE UNIQUE INDEX contact_by_batch ON recall.contact (tenant_id, batch_id, contact_id);
+CREATE FUNCTION recall._number_keys(tenant_id int, numbers text[]) RETURNS bigint[]
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_number_keys';
+COMMENT ON FUNCTION recall._number_keys(int, text[]) IS
+'What contacts are found by when one knows a number: a key for each, in which the tenant is mixed.';
+/* Without a list of pending entries, which every look-up would read: a number is looked up far more often than added. */
+CREATE INDEX contact_by_number ON recall.contact USING gin (recall._number_keys(tenant_id, numbers)) WITH (fastupdate = off);
+COMMENT ON INDEX recall.contact_by_number IS 'The contacts that own a number.';
 COMMENT ON TABLE recall.contact IS 'Outbound call data: the people to call. Dialling never updates a row.';
 COMMENT ON COLUMN recall.contact.tenant_id IS 'The tenant whose contact it is.';
 COMMENT ON COLUMN recall.contact.contact_id IS 'The contact, counted in its tenant.';
@@ -252,6 +259,25 @@ COMMENT ON COLUMN recall.dial.number IS 'The number to dial.';
 COMMENT ON INDEX recall.dial_queue IS 'What is due next for a task.';
 COMMENT ON INDEX recall.dial_number_out IS 'At most one permit for a number is out with a dialer.';
 
+CREATE TABLE recall.suppression (
+	tenant_id  int,
+	number     text,
+	task_id    bigint,
+	until      timestamptz NOT NULL,
+	reason     text,
+	role       name NOT NULL,
+	created_at timestamptz NOT NULL,
+	UNIQUE NULLS NOT DISTINCT (tenant_id, number, task_id)
+);
+COMMENT ON TABLE recall.suppression IS 'The do-not-call list: numbers that are not called, by the whole tenant or by one task.';
+COMMENT ON COLUMN recall.suppression.tenant_id IS 'The tenant that does not call.';
+COMMENT ON COLUMN recall.suppression.number IS 'The number that is not called.';
+COMMENT ON COLUMN recall.suppression.task_id IS 'The task that does not call it; null: the whole tenant.';
+COMMENT ON COLUMN recall.suppression.until IS 'Until when.';
+COMMENT ON COLUMN recall.suppression.reason IS 'Why.';
+COMMENT ON COLUMN recall.suppression.role IS 'The role that asked for it.';
+COMMENT ON COLUMN recall.suppression.created_at IS 'When it asked, last.';
+
 CREATE TABLE recall.event (
 	event_id     bigint GENERATED ALWAYS AS IDENTITY,
 	tenant_id    int,
@@ -272,7 +298,7 @@ COMMENT ON COLUMN recall.event.tenant_id IS 'The tenant in which it happened.';
 COMMENT ON COLUMN recall.event.at IS 'When it happened.';
 COMMENT ON COLUMN recall.event.role IS 'The role that did it.';
 COMMENT ON COLUMN recall.event.session_role IS 'The role that had logged in.';
-COMMENT ON COLUMN recall.event.kind IS 'What it was done to: tenant, member, business_result, task, batch, recycle.';
+COMMENT ON COLUMN recall.event.kind IS 'What it was done to: tenant, member, business_result, suppression, task, batch, recycle.';
 COMMENT ON COLUMN recall.event.record_id IS 'Which one.';
 COMMENT ON COLUMN recall.event.action IS 'What was done.';
 COMMENT ON COLUMN recall.event.from_state IS 'The state before, when it changed.';
@@ -308,6 +334,7 @@ SELECT pg_catalog.pg_extension_config_dump('recall.call', '');
 SELECT pg_catalog.pg_extension_config_dump('recall.recycle', '');
 SELECT pg_catalog.pg_extension_config_dump('recall.recycle_tally', '');
 SELECT pg_catalog.pg_extension_config_dump('recall.dial', '');
+SELECT pg_catalog.pg_extension_config_dump('recall.suppression', '');
 SELECT pg_catalog.pg_extension_config_dump('recall.event', '');
 SELECT pg_catalog.pg_extension_config_dump('recall.event_event_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('recall.tick', '');

@@ -146,20 +146,6 @@ END $$;
 COMMENT ON FUNCTION recall._check_policy(int, recall.policy) IS
 'Raises 22023 unless the tenant has every business result that the policy names.';
 
-CREATE FUNCTION recall._warn_of_policy(policy recall.policy) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	IF EXISTS (SELECT FROM recall.policy_limits(policy))
-		OR EXISTS (SELECT FROM recall.policy_rules(policy) r WHERE r.after <> '{}' OR r.max IS NOT NULL OR r.next_number)
-	THEN
-		RAISE WARNING USING
-			MESSAGE = 'this version matches outcomes only: after, max, next number, limit and quiet of the policy are kept but not applied',
-			HINT = 'Do not rely on them to keep a law.';
-	END IF;
-END $$;
-COMMENT ON FUNCTION recall._warn_of_policy(recall.policy) IS
-'Warns when a policy says more than this version applies.';
-
 /* Tasks */
 
 CREATE FUNCTION recall._task(tenant_id int, task_id bigint) RETURNS recall.task
@@ -216,8 +202,6 @@ BEGIN
 			HINT = 'Leave auto_recall out and recycle the batch.';
 	END IF;
 
-	PERFORM recall._warn_of_policy(policy);
-
 	created := recall._next_id(tenant_id, 'task');
 	INSERT INTO recall.task (tenant_id, task_id, name, task_type, policy, calling_hours, priority)
 	VALUES (create_task.tenant_id, created, create_task.name, create_task.task_type, create_task.policy,
@@ -237,7 +221,6 @@ BEGIN
 	PERFORM recall._require(tenant_id, 'manage');
 	task := recall._task(tenant_id, task_id);
 	PERFORM recall._check_policy(tenant_id, policy);
-	PERFORM recall._warn_of_policy(policy);
 	UPDATE recall.task t SET policy = set_policy.policy
 	WHERE t.tenant_id = set_policy.tenant_id AND t.task_id = set_policy.task_id;
 	PERFORM recall._log(tenant_id, 'task', task_id::text, 'set_policy',

@@ -39,6 +39,19 @@ END;
 COMMENT ON FUNCTION recall._lock_press(int, bigint) IS
 'Keeps others from asking for a recycle of a batch, and from finishing it, until the end of the transaction. Only a task is locked before it.';
 
+CREATE FUNCTION recall._start_after(tenant_id int, batch_id bigint) RETURNS bigint
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT coalesce((
+		SELECT CASE WHEN r.emitted < r.matched THEN r.last_emitted ELSE 0 END
+		FROM recall.recycle r
+		WHERE r.tenant_id = _start_after.tenant_id AND r.batch_id = _start_after.batch_id AND r.state = 'completed'
+		ORDER BY r.recycle_id DESC
+		LIMIT 1), 0);
+END;
+COMMENT ON FUNCTION recall._start_after(int, bigint) IS
+'The contact behind which the next recycle of a batch starts: where the latest one was capped, else 0.';
+
 CREATE FUNCTION recall.recycle(tenant_id int, batch_id bigint) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

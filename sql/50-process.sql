@@ -66,14 +66,15 @@ COMMENT ON FUNCTION recall._next_chunk(recall.recycle) IS
 
 CREATE FUNCTION recall._emit(recycle recall.recycle, upto_contact bigint,
 	OUT matched bigint, OUT emitted bigint, OUT last_emitted bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET enable_hashagg = off SET jit = off
+SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
 	task bigint := (recall._batch(recycle.tenant_id, recycle.batch_id)).task_id;
 BEGIN
 	WITH recalled AS MATERIALIZED (
 		SELECT j.contact_id, j.priority, j.attempts, j.number, j.due_at
-		FROM recall._judge(recycle.tenant_id, recycle.batch_id, recycle.policy, recycle.requested_at, recycle.last_contact,
-			upto_contact) j
+		FROM recall._judge(recycle.tenant_id, recycle.batch_id, recycle.policy, clock_timestamp(), recycle.requested_at,
+			recycle.last_contact, upto_contact) j
 		WHERE j.verdict = 'recall'
 	), permit AS (
 		INSERT INTO recall.dial (tenant_id, attempt, contact_id, task_id, batch_id, recycle_id, due_at, priority, number)

@@ -8,6 +8,7 @@
 #include "recall.h"
 
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -17,6 +18,7 @@
 #define MAX_NUMBERS 10
 
 PG_FUNCTION_INFO_V1(recall_check_numbers);
+PG_FUNCTION_INFO_V1(recall_number_keys);
 
 /* Find the first byte at which a text stops being a number, or -1. */
 static int
@@ -101,4 +103,33 @@ recall_check_numbers(PG_FUNCTION_ARGS)
 									   recall_row_prefix(row), TextDatumGetCString(elements[i]))));
 	}
 	PG_RETURN_ARRAYTYPE_P(numbers);
+}
+
+/*
+ * _number_keys(tenant_id int, numbers text[]) returns bigint[]
+ *
+ * What an index finds a tenant's numbers by. The tenant is part of each key, so that a tenant's
+ * look-ups cost nothing for the numbers that others have.
+ */
+Datum
+recall_number_keys(PG_FUNCTION_ARGS)
+{
+	uint64 tenant = (uint64) PG_GETARG_INT32(0);
+	ArrayType *numbers = PG_GETARG_ARRAYTYPE_P(1);
+	Datum *elements;
+	bool *nulls;
+	int count;
+	int number_keys = 0;
+
+	deconstruct_array(numbers, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
+	for (int i = 0; i < count; i++)
+	{
+		text *number = nulls[i] ? NULL : DatumGetTextPP(elements[i]);
+
+		if (number != NULL)
+			elements[number_keys++] = Int64GetDatum((int64) hash_bytes_extended(
+				(const unsigned char *) VARDATA_ANY(number), VARSIZE_ANY_EXHDR(number), tenant));
+	}
+	PG_RETURN_ARRAYTYPE_P(construct_array(elements, number_keys, INT8OID, sizeof(int64),
+										  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }

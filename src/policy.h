@@ -153,7 +153,9 @@ typedef struct CodeRule
  */
 typedef struct PolicyMatcher
 {
-	int by_cause[1 + NUMBER_FAILURE_CAUSES]; /* answered, then the causes */
+	const Policy *policy;
+	int by_cause[1 + NUMBER_FAILURE_CAUSES];			 /* answered, then the causes */
+	uint32_t quiets_by_cause[1 + NUMBER_FAILURE_CAUSES]; /* sets of quiets, likewise */
 	int number_codes;
 	CodeRule codes[]; /* in order, each with the first rule that names it */
 } PolicyMatcher;
@@ -162,5 +164,9 @@ extern size_t recall_policy_matcher_size(const Policy *policy);
 extern void recall_policy_make_matcher(const Policy *policy, PolicyMatcher *matcher);
 extern int recall_policy_match(const PolicyMatcher *matcher, int cause, const char *result,
 							   int length);
+
+/* The quiets that follow an outcome, a bit for each. */
+extern uint32_t recall_policy_quiets(const PolicyMatcher *matcher, int cause, const char *result,
+									 int length);
 
 #endif /* RECALL_POLICY_H */

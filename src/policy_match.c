@@ -1,6 +1,6 @@
 /*
  * policy_match.c
- *		Which rule of a policy an outcome matches.
+ *		Which rule of a policy an outcome matches, and which quiets follow it.
  *
  * Pure C without the server. A matcher holds the answer for every failure cause, and a sorted
  * list of the business results that are named; of the two answers for an outcome the rule written
@@ -83,6 +83,7 @@ void
 recall_policy_make_matcher(const Policy *policy, PolicyMatcher *matcher)
 {
 	memset(matcher, 0, sizeof(PolicyMatcher));
+	matcher->policy = policy;
 	for (int i = 0; i < policy->number_rules; i++)
 	{
 		const PolicySelector *selector = &policy->rules[i].selector;
@@ -99,6 +100,17 @@ recall_policy_make_matcher(const Policy *policy, PolicyMatcher *matcher)
 			matcher->codes[matcher->number_codes++] = (CodeRule){ code, rule };
 	}
 	settle_codes(matcher);
+	for (int i = 0; i < policy->number_quiets; i++)
+	{
+		const PolicySelector *after = &policy->quiets[i].after;
+		uint64_t causes = selected_causes(after);
+
+		if (after->kind == SELECT_ANSWERED)
+			matcher->quiets_by_cause[0] |= UINT32_C(1) << i;
+		for (int cause = 0; cause < NUMBER_FAILURE_CAUSES; cause++)
+			if (causes >> cause & 1)
+				matcher->quiets_by_cause[1 + cause] |= UINT32_C(1) << i;
+	}
 }
 
 /* Find the rule for a business result. */
@@ -135,4 +147,21 @@ recall_policy_match(const PolicyMatcher *matcher, int cause, const char *result,
 	if (by_result == 0 || (by_cause != 0 && abs(by_cause) < abs(by_result)))
 		return by_cause;
 	return by_result;
+}
+
+uint32_t
+recall_policy_quiets(const PolicyMatcher *matcher, int cause, const char *result, int length)
+{
+	const Policy *policy = matcher->policy;
+	uint32_t quiets = matcher->quiets_by_cause[1 + cause];
+
+	for (int i = 0; result != NULL && i < policy->number_quiets; i++)
+	{
+		/* A quiet names one code. */
+		PolicyCode code = recall_policy_first_code(policy, &policy->quiets[i].after);
+
+		if (code.text != NULL && recall_compare_codes(result, length, code.text, code.length) == 0)
+			quiets |= UINT32_C(1) << i;
+	}
+	return quiets;
 }

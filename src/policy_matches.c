@@ -4,10 +4,8 @@
  *
  * What a match means is in policy_match.c.
  */
-#include "policy_datum.h"
+#include "policy_cache.h"
 #include "failure_cause_map.h"
-
-#include "utils/memutils.h"
 
 PG_FUNCTION_INFO_V1(recall_matching_rule);
 PG_FUNCTION_INFO_V1(recall_matches);
@@ -16,9 +14,7 @@ PG_FUNCTION_INFO_V1(recall_matches);
 typedef struct MatchState
 {
 	CauseMap *causes;
-	MemoryContext context; /* of what depends on the policy */
-	struct varlena *datum; /* the policy that the matcher was made from, or NULL */
-	PolicyMatcher *matcher;
+	PolicyCache policy;
 } MatchState;
 
 static MatchState *
@@ -29,37 +25,10 @@ get_state(FmgrInfo *function)
 		MatchState *state = MemoryContextAllocZero(function->fn_mcxt, sizeof(MatchState));
 
 		state->causes = recall_make_cause_map(function->fn_mcxt);
-		state->context =
-			AllocSetContextCreate(function->fn_mcxt, "recall policy", ALLOCSET_SMALL_SIZES);
+		recall_init_policy_cache(&state->policy, function->fn_mcxt);
 		function->fn_extra = state;
 	}
 	return function->fn_extra;
-}
-
-static bool
-is_kept(const MatchState *state, struct varlena *datum)
-{
-	return state->datum != NULL && VARSIZE_ANY_EXHDR(datum) == VARSIZE_ANY_EXHDR(state->datum) &&
-		   memcmp(VARDATA_ANY(datum), VARDATA_ANY(state->datum), VARSIZE_ANY_EXHDR(datum)) == 0;
-}
-
-/* Keep the matcher, or make another one when the policy is not the last call's. */
-static void
-keep_matcher(MatchState *state, struct varlena *datum)
-{
-	MemoryContext previous;
-	Policy *policy;
-
-	if (is_kept(state, datum))
-		return;
-	state->datum = NULL; /* until all of it is made */
-	MemoryContextReset(state->context);
-	previous = MemoryContextSwitchTo(state->context);
-	policy = recall_policy_from_datum(datum);
-	state->matcher = palloc(recall_policy_matcher_size(policy));
-	recall_policy_make_matcher(policy, state->matcher);
-	state->datum = (struct varlena *) PG_DETOAST_DATUM_COPY(PointerGetDatum(datum));
-	MemoryContextSwitchTo(previous);
 }
 
 /* Match the arguments: a policy that is not null, a cause and a result that may be. */
@@ -71,7 +40,7 @@ match_arguments(FunctionCallInfo fcinfo)
 	const char *result = NULL;
 	int length = 0;
 
-	keep_matcher(state, PG_GETARG_VARLENA_PP(0));
+	recall_cache_policy(&state->policy, PG_GETARG_VARLENA_PP(0));
 	if (!PG_ARGISNULL(1))
 		cause = recall_cause_number(state->causes, PG_GETARG_OID(1));
 	if (!PG_ARGISNULL(2))
@@ -81,7 +50,7 @@ match_arguments(FunctionCallInfo fcinfo)
 		result = VARDATA_ANY(argument);
 		length = VARSIZE_ANY_EXHDR(argument);
 	}
-	return recall_policy_match(state->matcher, cause, result, length);
+	return recall_policy_match(state->policy.matcher, cause, result, length);
 }
 
 /* _matching_rule(policy, failure_cause, business_result text) returns integer */

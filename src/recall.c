@@ -6,6 +6,8 @@
  *	failure_cause.c			the catalogue of failure causes
  *	policy_*.c				recall policies: parse, print, match
  *	calling_hours_*.c		hours in which one may call
+ *	local_clock.c			the clock of a time zone
+ *	judge*.c				whether, when and on which number a contact is called again
  *	transition.c			the state machines
  *	caller.c				who is calling, and reading a table with the caller's rights
  *	phone_number.c			telephone numbers

@@ -1,0 +1,448 @@
+/*
+ * judge_sql.c
+ *		What SQL asks of a contact's history: the judgement, its findings, a replay.
+ *
+ * The final functions of aggregates over the same calls (judge_history.c). Each turns the history
+ * into what judge.c takes: causes into catalogue numbers, telephone numbers into places in the
+ * contact's list, and each call's outcome into the rule that matches it.
+ */
+#include "failure_cause_map.h"
+#include "judge.h"
+#include "judge_history.h"
+#include "local_clock.h"
+#include "policy_cache.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+
+PG_FUNCTION_INFO_V1(recall_judge_history);
+PG_FUNCTION_INFO_V1(recall_explain_history);
+PG_FUNCTION_INFO_V1(recall_replay_history);
+
+/* Arguments of the final functions. */
+enum
+{
+	ARG_HISTORY,
+	ARG_POLICY,
+	ARG_NUMBERS,
+	ARG_TIME_ZONE,
+	ARG_SUPPRESSED
+};
+
+/* What a final function keeps between the contacts of a query. */
+typedef struct JudgeCache
+{
+	MemoryContext context;
+	CauseMap *causes;
+	PolicyCache policy;
+	LocalClock clock;
+	TupleDesc row; /* of the result */
+	Datum verdicts[VERDICT_NEW + 1];
+	Datum *reasons; /* by reason and item; 0 = not yet; lives with the policy */
+} JudgeCache;
+
+/* A contact and what it was made from. */
+typedef struct Case
+{
+	JudgeCache *cache;
+	JudgedContact contact;
+	Datum *numbers;
+	int number_numbers;
+} Case;
+
+static JudgeCache *
+get_cache(FunctionCallInfo fcinfo)
+{
+	JudgeCache *cache = fcinfo->flinfo->fn_extra;
+	MemoryContext previous;
+
+	if (cache != NULL)
+		return cache;
+	cache = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(JudgeCache));
+	cache->context = fcinfo->flinfo->fn_mcxt;
+	cache->causes = recall_make_cause_map(cache->context);
+	recall_init_policy_cache(&cache->policy, cache->context);
+	previous = MemoryContextSwitchTo(cache->context);
+	for (int i = 0; i < lengthof(cache->verdicts); i++)
+		cache->verdicts[i] = CStringGetTextDatum(recall_verdicts[i]);
+	MemoryContextSwitchTo(previous);
+	fcinfo->flinfo->fn_extra = cache;
+	return cache;
+}
+
+static void
+keep_policy(JudgeCache *cache, struct varlena *datum)
+{
+	if (recall_cache_policy(&cache->policy, datum))
+		cache->reasons = MemoryContextAllocZero(cache->policy.context,
+												NUMBER_REASONS * POLICY_MAX_RULES * sizeof(Datum));
+}
+
+/* ---------------------------------------------------------------- the callee's days */
+
+static int64_t
+day_of(void *clock, int64_t instant)
+{
+	return recall_day_at(clock, instant);
+}
+
+static int64_t
+end_of_day(void *clock, int64_t day)
+{
+	return recall_end_of_day(clock, day);
+}
+
+/* ---------------------------------------------------------------- from a history to a contact */
+
+static Datum *
+get_texts(FunctionCallInfo fcinfo, int argument, int *count)
+{
+	ArrayType *array = PG_GETARG_ARRAYTYPE_P(argument);
+	Datum *texts;
+
+	if (array_contains_nulls(array))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("numbers must not contain nulls")));
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &texts, NULL, count);
+	return texts;
+}
+
+/* Find a number among the contact's, or give -1. */
+static int
+find_number(const Case *judged, const char *number, int length)
+{
+	for (int i = 0; i < judged->number_numbers; i++)
+	{
+		text *candidate = DatumGetTextPP(judged->numbers[i]);
+
+		if (VARSIZE_ANY_EXHDR(candidate) == length &&
+			memcmp(VARDATA_ANY(candidate), number, length) == 0)
+			return i;
+	}
+	return -1;
+}
+
+static uint64_t
+suppressed_numbers(FunctionCallInfo fcinfo, const Case *judged)
+{
+	uint64_t suppressed = 0;
+	int count;
+	Datum *numbers;
+
+	if (PG_NARGS() <= ARG_SUPPRESSED || PG_ARGISNULL(ARG_SUPPRESSED))
+		return 0;
+	numbers = get_texts(fcinfo, ARG_SUPPRESSED, &count);
+	for (int i = 0; i < count; i++)
+	{
+		text *number = DatumGetTextPP(numbers[i]);
+		int place = find_number(judged, VARDATA_ANY(number), VARSIZE_ANY_EXHDR(number));
+
+		if (place >= 0)
+			suppressed |= UINT64CONST(1) << place;
+	}
+	return suppressed;
+}
+
+static JudgedCall
+make_call(const Case *judged, const History *history, int origin)
+{
+	const HistoryCall *call = &history->calls[origin];
+	const PolicyMatcher *matcher = judged->cache->policy.matcher;
+	const char *result = call->result < 0 ? NULL : history->bytes + call->result;
+	int cause = call->failure_cause == InvalidOid
+					? CAUSE_ANSWERED
+					: recall_cause_number(judged->cache->causes, call->failure_cause);
+
+	return (JudgedCall){
+		.attempt = call->attempt,
+		.cause = cause,
+		.number = find_number(judged, history->bytes + call->number, call->number_length),
+		.rule = recall_policy_match(matcher, cause, result, call->result_length),
+		.quiets = recall_policy_quiets(matcher, cause, result, call->result_length),
+		.origin = origin,
+		.started_at = call->started_at,
+		.ended_at = call->ended_at,
+	};
+}
+
+static int
+compare_instants(int64 a, int64 b)
+{
+	return (a > b) - (a < b);
+}
+
+static int
+by_beginning(const void *a, const void *b)
+{
+	const JudgedCall *left = a;
+	const JudgedCall *right = b;
+
+	return compare_instants(left->started_at, right->started_at);
+}
+
+/* Order by attempt. Two that are the same, which nobody should ask for, have an order all the same.
+ */
+static int
+by_attempt(const void *a, const void *b)
+{
+	const JudgedCall *left = a;
+	const JudgedCall *right = b;
+	int order = (left->attempt > right->attempt) - (left->attempt < right->attempt);
+
+	if (order == 0)
+		order = by_beginning(a, b);
+	if (order == 0)
+		order = compare_instants(left->ended_at, right->ended_at);
+	return order != 0 ? order : left->cause - right->cause;
+}
+
+/* Put the calls in order, unless they came so. */
+static void
+sort_calls(JudgedCall *calls, int count, int (*compare)(const void *, const void *))
+{
+	for (int i = 1; i < count; i++)
+		if (compare(&calls[i - 1], &calls[i]) > 0)
+		{
+			qsort(calls, count, sizeof(*calls), compare);
+			return;
+		}
+}
+
+/* The contact's own calls go to the front, those of others to the back. */
+static void
+take_calls(Case *judged, const History *history)
+{
+	JudgedContact *contact = &judged->contact;
+	int count = history->number_calls;
+	JudgedCall *calls = palloc_extended(count * sizeof(JudgedCall), MCXT_ALLOC_HUGE);
+
+	for (int i = 0; i < count; i++)
+		if (history->calls[i].attempt == 0)
+			calls[count - ++contact->number_others] = make_call(judged, history, i);
+		else
+			calls[contact->number_calls++] = make_call(judged, history, i);
+	sort_calls(calls, contact->number_calls, by_attempt);
+	sort_calls(calls + contact->number_calls, contact->number_others, by_beginning);
+	contact->calls = calls;
+	contact->others = calls + contact->number_calls;
+	contact->scratch = palloc_extended(count * sizeof(int64_t), MCXT_ALLOC_HUGE);
+}
+
+/* Make the case of a final function's arguments, of which the policy is not null. */
+static Case
+make_case(FunctionCallInfo fcinfo)
+{
+	Case judged = { .cache = get_cache(fcinfo) };
+	JudgeCache *cache = judged.cache;
+
+	keep_policy(cache, PG_GETARG_VARLENA_PP(ARG_POLICY));
+	if (PG_ARGISNULL(ARG_NUMBERS))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("the numbers of a contact must not be null")));
+	judged.numbers = get_texts(fcinfo, ARG_NUMBERS, &judged.number_numbers);
+	if (judged.number_numbers > JUDGE_MAX_NUMBERS)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("a contact has %d numbers", judged.number_numbers),
+						errhint("At most %d can be judged.", JUDGE_MAX_NUMBERS)));
+	if (PG_ARGISNULL(ARG_TIME_ZONE))
+		recall_set_clock(&cache->clock, cstring_to_text("UTC"));
+	else
+		recall_set_clock(&cache->clock, PG_GETARG_TEXT_PP(ARG_TIME_ZONE));
+	judged.contact = (JudgedContact){
+		.policy = cache->policy.policy,
+		.number_numbers = judged.number_numbers,
+		.suppressed = suppressed_numbers(fcinfo, &judged),
+		.days = { day_of, end_of_day, &cache->clock },
+	};
+	if (!PG_ARGISNULL(ARG_HISTORY))
+		take_calls(&judged, (History *) PG_GETARG_POINTER(ARG_HISTORY));
+	return judged;
+}
+
+/* ---------------------------------------------------------------- results */
+
+/* The type of the rows that a function returns, or returns an array of. */
+static TupleDesc
+get_row(FunctionCallInfo fcinfo, JudgeCache *cache)
+{
+	MemoryContext previous;
+	Oid type = get_fn_expr_rettype(fcinfo->flinfo);
+
+	if (cache->row != NULL)
+		return cache->row;
+	if (OidIsValid(get_element_type(type)))
+		type = get_element_type(type);
+	previous = MemoryContextSwitchTo(cache->context);
+	cache->row = lookup_rowtype_tupdesc_copy(type, -1);
+	MemoryContextSwitchTo(previous);
+	return cache->row;
+}
+
+/* The reason in words, with the part of the policy that it is about. */
+static Datum
+get_reason(JudgeCache *cache, const Judgement *judgement)
+{
+	const ReasonMeaning *meaning = &recall_reasons[judgement->reason];
+	const Policy *policy = cache->policy.policy;
+	Datum *kept = &cache->reasons[judgement->reason * POLICY_MAX_RULES + judgement->item];
+	PolicyText *item;
+	MemoryContext previous;
+
+	if (*kept != 0)
+		return *kept;
+	previous = MemoryContextSwitchTo(cache->policy.context);
+	item = palloc(sizeof(PolicyText));
+	item->length = 0;
+	item->text[0] = '\0';
+	if (meaning->about == ITEM_RULE)
+		recall_policy_print_rule(policy, &policy->rules[judgement->item], item);
+	else if (meaning->about == ITEM_LIMIT)
+		recall_policy_print_limit(&policy->limits[judgement->item], item);
+	*kept = CStringGetTextDatum(
+		psprintf("%s%s%s", meaning->text, item->length > 0 ? ": " : "", item->text));
+	pfree(item);
+	MemoryContextSwitchTo(previous);
+	return *kept;
+}
+
+/* An instant of the judge as the server's: what is beyond the last one is infinite. */
+static Datum
+instant_datum(int64_t instant)
+{
+	return TimestampTzGetDatum(IS_VALID_TIMESTAMP(instant) ? instant : DT_NOEND);
+}
+
+/*
+ * _judge_history(internal, policy, numbers text[], time_zone text, suppressed text[])
+ * returns judgement
+ */
+Datum
+recall_judge_history(PG_FUNCTION_ARGS)
+{
+	enum
+	{
+		VERDICT,
+		RULE,
+		NUMBER,
+		DUE_AT,
+		REASON,
+		ATTEMPTS,
+		FAILURE_CAUSE,
+		BUSINESS_RESULT,
+		COLUMNS
+	};
+	Case judged;
+	Judgement judgement;
+	const ReasonMeaning *meaning;
+	Datum values[COLUMNS] = { 0 };
+	bool nulls[COLUMNS];
+
+	if (PG_ARGISNULL(ARG_POLICY))
+		PG_RETURN_NULL();
+	judged = make_case(fcinfo);
+	judgement = recall_judge(&judged.contact, NULL);
+	meaning = &recall_reasons[judgement.reason];
+
+	memset(nulls, true, sizeof(nulls));
+	values[VERDICT] = judged.cache->verdicts[meaning->verdict];
+	values[REASON] = get_reason(judged.cache, &judgement);
+	nulls[VERDICT] = nulls[REASON] = false;
+	if (meaning->about == ITEM_RULE)
+	{
+		values[RULE] = Int32GetDatum(judgement.item + 1);
+		nulls[RULE] = false;
+	}
+	if (meaning->verdict == VERDICT_RECALL)
+	{
+		values[NUMBER] = judged.numbers[judgement.number];
+		values[DUE_AT] = instant_datum(judgement.due_at);
+		nulls[NUMBER] = nulls[DUE_AT] = false;
+	}
+	if (judged.contact.number_calls > 0)
+	{
+		const History *history = (History *) PG_GETARG_POINTER(ARG_HISTORY);
+		const HistoryCall *latest =
+			&history->calls[judged.contact.calls[judged.contact.number_calls - 1].origin];
+
+		values[ATTEMPTS] = Int32GetDatum(latest->attempt);
+		nulls[ATTEMPTS] = false;
+		values[FAILURE_CAUSE] = ObjectIdGetDatum(latest->failure_cause);
+		nulls[FAILURE_CAUSE] = latest->failure_cause == InvalidOid;
+		nulls[BUSINESS_RESULT] = latest->result < 0;
+		if (latest->result >= 0)
+			values[BUSINESS_RESULT] = PointerGetDatum(
+				cstring_to_text_with_len(history->bytes + latest->result, latest->result_length));
+	}
+	PG_RETURN_DATUM(
+		HeapTupleGetDatum(heap_form_tuple(get_row(fcinfo, judged.cache), values, nulls)));
+}
+
+/* The findings of a judgement, as they come. */
+typedef struct Findings
+{
+	const Case *judged;
+	TupleDesc row;
+	ArrayBuildState *rows;
+} Findings;
+
+static void
+add_finding(void *state, const Finding *finding)
+{
+	Findings *findings = state;
+	Datum values[] = { CStringGetTextDatum(recall_checks[finding->check]),
+					   BoolGetDatum(finding->passed),
+					   Int32GetDatum(finding->item + 1),
+					   finding->number < 0 ? (Datum) 0 : findings->judged->numbers[finding->number],
+					   Int32GetDatum(finding->used),
+					   Int32GetDatum(finding->allowed),
+					   finding->instant == PG_INT64_MIN ? (Datum) 0
+														: instant_datum(finding->instant) };
+	bool nulls[] = { false,
+					 false,
+					 finding->item < 0,
+					 finding->number < 0,
+					 false,
+					 finding->allowed == 0,
+					 finding->instant == PG_INT64_MIN };
+
+	findings->rows = accumArrayResult(
+		findings->rows, HeapTupleGetDatum(heap_form_tuple(findings->row, values, nulls)), false,
+		findings->row->tdtypeid, CurrentMemoryContext);
+}
+
+/*
+ * _explain_history(internal, policy, numbers text[], time_zone text, suppressed text[])
+ * returns finding[]
+ */
+Datum
+recall_explain_history(PG_FUNCTION_ARGS)
+{
+	Case judged;
+	Findings findings;
+
+	if (PG_ARGISNULL(ARG_POLICY))
+		PG_RETURN_NULL();
+	judged = make_case(fcinfo);
+	findings = (Findings){ .judged = &judged, .row = get_row(fcinfo, judged.cache) };
+	recall_judge(&judged.contact, &(FindingSink){ add_finding, &findings });
+	PG_RETURN_DATUM(makeArrayResult(findings.rows, CurrentMemoryContext));
+}
+
+/* _replay_history(internal, policy, numbers text[], time_zone text) returns integer */
+Datum
+recall_replay_history(PG_FUNCTION_ARGS)
+{
+	Case judged;
+
+	if (PG_ARGISNULL(ARG_POLICY))
+		PG_RETURN_NULL();
+	judged = make_case(fcinfo);
+	PG_RETURN_INT32(recall_replay(&judged.contact));
+}
