@@ -1,18 +1,51 @@
 /*
- * The judgement of one contact: what a policy says of its calls. An aggregate, so that one statement judges any
- * number of contacts, and the same for the calls in an array. doc/verdict.md describes what is judged, and how.
+ * The judgement of one contact: what a policy says of its calls. An aggregate makes a value of the calls, and
+ * functions of that value give the judgement, so that one statement judges any number of contacts. doc/verdict.md
+ * describes what is judged, and how.
  */
 
-CREATE TYPE recall.past_call AS (
-	attempt         int,
-	number          text,
-	failure_cause   recall.failure_cause,
-	business_result text,
-	started_at      timestamptz,
-	ended_at        timestamptz
+CREATE TYPE recall.history;
+
+CREATE FUNCTION recall._history_in(cstring) RETURNS recall.history
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_history_in';
+COMMENT ON FUNCTION recall._history_in(cstring) IS 'Always 0A000: a history is made by the aggregate recall.history().';
+
+CREATE FUNCTION recall._history_out(recall.history) RETURNS cstring
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_history_out';
+COMMENT ON FUNCTION recall._history_out(recall.history) IS
+'The calls of a history, for people: attempt, number, failure cause, business result, beginning and end.';
+
+CREATE TYPE recall.history (
+	INPUT = recall._history_in,
+	OUTPUT = recall._history_out,
+	INTERNALLENGTH = VARIABLE,
+	ALIGNMENT = double,
+	STORAGE = plain
 );
-COMMENT ON TYPE recall.past_call IS
-'A completed call as recall.judge() takes it. attempt: from 1, the latest is the highest; null: another contact''s call to one of the numbers, which counts only for what the policy says "per number". failure_cause: null = answered.';
+COMMENT ON TYPE recall.history IS
+'The completed calls of a contact, made by the aggregate recall.history() for recall.judge(). It lives within a query: it can be shown, but not read from a text (0A000).';
+
+CREATE FUNCTION recall._collect_call(
+	internal, attempt int, number text, failure_cause recall.failure_cause, business_result text, started_at timestamptz,
+	ended_at timestamptz)
+RETURNS internal
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_collect_call';
+COMMENT ON FUNCTION recall._collect_call(internal, int, text, recall.failure_cause, text, timestamptz, timestamptz) IS
+'Adds a call to a history; a row whose started_at is null is none. Errors as of recall.history().';
+
+CREATE FUNCTION recall._finish_history(internal) RETURNS recall.history
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_finish_history';
+COMMENT ON FUNCTION recall._finish_history(internal) IS 'The history of the calls that were added; null when there were none.';
+
+CREATE AGGREGATE recall.history(
+	attempt int, number text, failure_cause recall.failure_cause, business_result text, started_at timestamptz,
+	ended_at timestamptz)
+(
+	SFUNC = recall._collect_call, STYPE = internal, SSPACE = 400,
+	FINALFUNC = recall._finish_history, FINALFUNC_MODIFY = READ_ONLY, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE recall.history(int, text, recall.failure_cause, text, timestamptz, timestamptz) IS
+'The history of a contact from its completed calls, in any order. attempt: from 1, the latest call has the highest; failure_cause: null = answered; business_result: null = none. A row whose started_at is null is no call; without any call, null. Errors: 22004 a call without an attempt, a number or an end; 22023 an attempt below 1, an infinite time; 54000 more than 256 MB of calls.';
 
 CREATE TYPE recall.judgement AS (
 	verdict         text,
@@ -27,6 +60,21 @@ CREATE TYPE recall.judgement AS (
 COMMENT ON TYPE recall.judgement IS
 'What recall.judge() says of a contact. verdict: recall, done, stopped, exhausted, suppressed or new; rule: the position of the rule that decided; number and due_at: of a recall, whom to call and from when on, calling hours aside; reason: in words; attempts, failure_cause and business_result: the latest call.';
 
+CREATE FUNCTION recall.judge(
+	policy recall.policy, calls recall.history, numbers text[], time_zone text DEFAULT 'UTC', suppressed text[] DEFAULT NULL,
+	others recall.history DEFAULT NULL)
+RETURNS recall.judgement
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_judge_calls';
+COMMENT ON FUNCTION recall.judge(recall.policy, recall.history, text[], text, text[], recall.history) IS
+'Whether, when and on which number a contact is called again. calls: its completed calls, null = none; numbers: its numbers in the order in which to try them; time_zone: the callee''s (IANA), null = UTC; suppressed: the numbers that may not be called, null = none; others: other contacts'' calls, of which those to one of the numbers count for what the policy says "per number". Null for a null policy. Errors: 22004 null numbers; 22023 an unknown time zone, more than 64 numbers.';
+
+CREATE FUNCTION recall._replay(
+	policy recall.policy, calls recall.history, numbers text[], time_zone text, suppressed text[], others recall.history)
+RETURNS int
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_replay_calls';
+COMMENT ON FUNCTION recall._replay(recall.policy, recall.history, text[], text, text[], recall.history) IS
+'How many of a contact''s calls there would have been, had the policy decided after each of them whether there is another. Arguments and errors as of recall.judge().';
+
 CREATE TYPE recall._finding AS (
 	check_name text,
 	passed     boolean,
@@ -37,82 +85,14 @@ CREATE TYPE recall._finding AS (
 	instant    timestamptz
 );
 COMMENT ON TYPE recall._finding IS
-'One check of a judgement: the rule, limit or quiet (by its position in the policy) and the number that it is about, the figures behind it, and not before when a call is allowed.';
+'One check of a judgement: the rule, limit or quiet (by its position in the policy) and the number that it is about, the figures behind it, and the instant before which it allows no call.';
 
-CREATE FUNCTION recall._collect_call(
-	internal, attempt int, number text, failure_cause recall.failure_cause, business_result text, started_at timestamptz,
-	ended_at timestamptz)
-RETURNS internal
-LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_collect_call';
-COMMENT ON FUNCTION recall._collect_call(internal, int, text, recall.failure_cause, text, timestamptz, timestamptz) IS
-'Adds a call to a contact''s history; a row whose started_at is null is none. Errors: 22004 a call without a number or an end; 22023 an attempt below 1 or an infinite time; 54000 more than memory can hold.';
-
-CREATE FUNCTION recall._judge_history(
-	internal, policy recall.policy, numbers text[], time_zone text, suppressed text[])
-RETURNS recall.judgement
-LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_judge_history';
-COMMENT ON FUNCTION recall._judge_history(internal, recall.policy, text[], text, text[]) IS
-'The judgement of a history. Errors: 22004 null numbers; 22023 more than 64 of them, an unknown time zone.';
-
-CREATE FUNCTION recall._explain_history(
-	internal, policy recall.policy, numbers text[], time_zone text, suppressed text[])
+CREATE FUNCTION recall._findings(
+	policy recall.policy, calls recall.history, numbers text[], time_zone text, suppressed text[], others recall.history)
 RETURNS recall._finding[]
-LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_explain_history';
-COMMENT ON FUNCTION recall._explain_history(internal, recall.policy, text[], text, text[]) IS
-'All checks of the judgement of a history, in their order. Errors as of _judge_history().';
-
-CREATE FUNCTION recall._replay_history(internal, policy recall.policy, numbers text[], time_zone text) RETURNS int
-LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_replay_history';
-COMMENT ON FUNCTION recall._replay_history(internal, recall.policy, text[], text) IS
-'How many calls of a history there would have been, had the policy decided after each. Errors as of _judge_history().';
-
-CREATE AGGREGATE recall.judge(
-	policy recall.policy, numbers text[], time_zone text, suppressed text[]
-	ORDER BY attempt int, number text, failure_cause recall.failure_cause, business_result text, started_at timestamptz,
-	ended_at timestamptz)
-(
-	SFUNC = recall._collect_call, STYPE = internal, SSPACE = 400,
-	FINALFUNC = recall._judge_history, FINALFUNC_MODIFY = READ_ONLY, PARALLEL = SAFE
-);
-COMMENT ON AGGREGATE recall.judge(recall.policy, text[], text, text[]
-	ORDER BY int, text, recall.failure_cause, text, timestamptz, timestamptz) IS
-'Whether, when and on which number a contact is called again, from its completed calls in any order: recall.judge(policy, numbers, time_zone, suppressed) WITHIN GROUP (ORDER BY attempt, number, failure_cause, business_result, started_at, ended_at). time_zone: the callee''s (IANA), null = UTC; suppressed: the numbers that may not be called, null = none. Null for a null policy. A row whose started_at is null is no call, one whose attempt is null is another contact''s call to one of the numbers. Errors: 22004 null numbers, a call without a number or an end; 22023 an unknown time zone, an attempt below 1, an infinite time, more than 64 numbers.';
-
-CREATE AGGREGATE recall._findings(
-	policy recall.policy, numbers text[], time_zone text, suppressed text[]
-	ORDER BY attempt int, number text, failure_cause recall.failure_cause, business_result text, started_at timestamptz,
-	ended_at timestamptz)
-(
-	SFUNC = recall._collect_call, STYPE = internal, SSPACE = 400,
-	FINALFUNC = recall._explain_history, FINALFUNC_MODIFY = READ_ONLY, PARALLEL = SAFE
-);
-COMMENT ON AGGREGATE recall._findings(recall.policy, text[], text, text[]
-	ORDER BY int, text, recall.failure_cause, text, timestamptz, timestamptz) IS
-'Every check that recall.judge() makes, with its answer and the figures behind it, in their order.';
-
-CREATE AGGREGATE recall._replay(
-	policy recall.policy, numbers text[], time_zone text
-	ORDER BY attempt int, number text, failure_cause recall.failure_cause, business_result text, started_at timestamptz,
-	ended_at timestamptz)
-(
-	SFUNC = recall._collect_call, STYPE = internal, SSPACE = 400,
-	FINALFUNC = recall._replay_history, FINALFUNC_MODIFY = READ_ONLY, PARALLEL = SAFE
-);
-COMMENT ON AGGREGATE recall._replay(recall.policy, text[], text
-	ORDER BY int, text, recall.failure_cause, text, timestamptz, timestamptz) IS
-'How many of a contact''s calls there would have been, had the policy decided after each of them whether there is another.';
-
-CREATE FUNCTION recall.judge(
-	policy recall.policy, calls recall.past_call[], numbers text[], time_zone text DEFAULT 'UTC', suppressed text[] DEFAULT NULL)
-RETURNS recall.judgement
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT recall.judge(judge.policy, judge.numbers, judge.time_zone, judge.suppressed)
-		WITHIN GROUP (ORDER BY c.attempt, c.number, c.failure_cause, c.business_result, c.started_at, c.ended_at)
-	FROM pg_catalog.unnest(calls) c;
-END;
-COMMENT ON FUNCTION recall.judge(recall.policy, recall.past_call[], text[], text, text[]) IS
-'Whether, when and on which number a contact with these completed calls is called again; the aggregate of the same name for the calls in an array. Null calls are none. Errors as of the aggregate.';
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_explain_calls';
+COMMENT ON FUNCTION recall._findings(recall.policy, recall.history, text[], text, text[], recall.history) IS
+'Every check that recall.judge() makes, with its answer and the figures behind it, in their order. Arguments and errors as of recall.judge().';
 
 CREATE FUNCTION recall._counts_per_number(policy recall.policy) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -37,23 +37,29 @@ compare_values(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-CauseMap *
-recall_make_cause_map(MemoryContext context)
+void
+recall_read_cause_values(Oid values[NUMBER_FAILURE_CAUSES])
 {
-	CauseMap *map = MemoryContextAllocZero(context, sizeof(CauseMap));
 	Oid namespace = get_namespace_oid("recall", false);
 	Oid type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("failure_cause"),
 							   ObjectIdGetDatum(namespace));
 
 	for (int number = 0; number < NUMBER_FAILURE_CAUSES; number++)
-	{
-		Oid value = GetSysCacheOid2(ENUMTYPOIDNAME, Anum_pg_enum_oid, ObjectIdGetDatum(type),
-									CStringGetDatum(recall_failure_causes[number].name));
+		values[number] = GetSysCacheOid2(ENUMTYPOIDNAME, Anum_pg_enum_oid, ObjectIdGetDatum(type),
+										 CStringGetDatum(recall_failure_causes[number].name));
+}
 
+CauseMap *
+recall_make_cause_map(MemoryContext context)
+{
+	CauseMap *map = MemoryContextAllocZero(context, sizeof(CauseMap));
+	Oid values[NUMBER_FAILURE_CAUSES];
+
+	recall_read_cause_values(values);
+	for (int number = 0; number < NUMBER_FAILURE_CAUSES; number++)
 		/* A library newer than the installed script knows causes that the enum has not yet. */
-		if (OidIsValid(value))
-			map->sorted[map->count++] = (CauseValue){ value, number };
-	}
+		if (OidIsValid(values[number]))
+			map->sorted[map->count++] = (CauseValue){ values[number], number };
 	qsort(map->sorted, map->count, sizeof(CauseValue), compare_values);
 	return map;
 }

@@ -16,4 +16,7 @@ extern CauseMap *recall_make_cause_map(MemoryContext context);
 /* The catalogue number of a value of the enum. */
 extern int recall_cause_number(const CauseMap *map, Oid value);
 
+/* The enum's values by catalogue number; InvalidOid for one that the enum has not. */
+extern void recall_read_cause_values(Oid values[NUMBER_FAILURE_CAUSES]);
+
 #endif /* RECALL_FAILURE_CAUSE_MAP_H */

@@ -3,7 +3,7 @@
  *		Whether, when and on which number a contact is called again. Pure C, no server.
  *
  *	judge.c			the judgement: one check after the other (doc/verdict.md)
- *	judge_history.c	the calls of a contact, collected by an aggregate
+ *	history.c		the calls of a contact as a value
  *	judge_sql.c		what SQL asks of a history: judge(), its findings, a replay
  *
  * Instants are microseconds, as the server's timestamps are. What depends on a time zone is asked

@@ -2,13 +2,13 @@
  * judge_sql.c
  *		What SQL asks of a contact's history: the judgement, its findings, a replay.
  *
- * The final functions of aggregates over the same calls (judge_history.c). Each turns the history
- * into what judge.c takes: causes into catalogue numbers, telephone numbers into places in the
- * contact's list, and each call's outcome into the rule that matches it.
+ * Each turns the history into what judge.c takes: telephone numbers into places in the contact's
+ * list, and each call's outcome into the rule that matches it. What is made from the policy, the
+ * time zone and the catalogs is kept for the next contact.
  */
 #include "failure_cause_map.h"
+#include "history.h"
 #include "judge.h"
-#include "judge_history.h"
 #include "local_clock.h"
 #include "policy_cache.h"
 
@@ -22,25 +22,26 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
-PG_FUNCTION_INFO_V1(recall_judge_history);
-PG_FUNCTION_INFO_V1(recall_explain_history);
-PG_FUNCTION_INFO_V1(recall_replay_history);
+PG_FUNCTION_INFO_V1(recall_judge_calls);
+PG_FUNCTION_INFO_V1(recall_explain_calls);
+PG_FUNCTION_INFO_V1(recall_replay_calls);
 
-/* Arguments of the final functions. */
+/* Arguments of all three. */
 enum
 {
-	ARG_HISTORY,
 	ARG_POLICY,
+	ARG_CALLS,
 	ARG_NUMBERS,
 	ARG_TIME_ZONE,
-	ARG_SUPPRESSED
+	ARG_SUPPRESSED,
+	ARG_OTHERS
 };
 
-/* What a final function keeps between the contacts of a query. */
+/* What a function keeps between the contacts of a query. */
 typedef struct JudgeCache
 {
 	MemoryContext context;
-	CauseMap *causes;
+	Oid cause_values[NUMBER_FAILURE_CAUSES]; /* of the enum */
 	PolicyCache policy;
 	LocalClock clock;
 	TupleDesc row; /* of the result */
@@ -53,6 +54,7 @@ typedef struct Case
 {
 	JudgeCache *cache;
 	JudgedContact contact;
+	const History *history; /* NULL = no call */
 	Datum *numbers;
 	int number_numbers;
 } Case;
@@ -67,7 +69,7 @@ get_cache(FunctionCallInfo fcinfo)
 		return cache;
 	cache = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(JudgeCache));
 	cache->context = fcinfo->flinfo->fn_mcxt;
-	cache->causes = recall_make_cause_map(cache->context);
+	recall_read_cause_values(cache->cause_values);
 	recall_init_policy_cache(&cache->policy, cache->context);
 	previous = MemoryContextSwitchTo(cache->context);
 	for (int i = 0; i < lengthof(cache->verdicts); i++)
@@ -136,7 +138,7 @@ suppressed_numbers(FunctionCallInfo fcinfo, const Case *judged)
 	int count;
 	Datum *numbers;
 
-	if (PG_NARGS() <= ARG_SUPPRESSED || PG_ARGISNULL(ARG_SUPPRESSED))
+	if (PG_ARGISNULL(ARG_SUPPRESSED))
 		return 0;
 	numbers = get_texts(fcinfo, ARG_SUPPRESSED, &count);
 	for (int i = 0; i < count; i++)
@@ -155,17 +157,14 @@ make_call(const Case *judged, const History *history, int origin)
 {
 	const HistoryCall *call = &history->calls[origin];
 	const PolicyMatcher *matcher = judged->cache->policy.matcher;
-	const char *result = call->result < 0 ? NULL : history->bytes + call->result;
-	int cause = call->failure_cause == InvalidOid
-					? CAUSE_ANSWERED
-					: recall_cause_number(judged->cache->causes, call->failure_cause);
+	const char *result = history_result(history, call);
 
 	return (JudgedCall){
 		.attempt = call->attempt,
-		.cause = cause,
-		.number = find_number(judged, history->bytes + call->number, call->number_length),
-		.rule = recall_policy_match(matcher, cause, result, call->result_length),
-		.quiets = recall_policy_quiets(matcher, cause, result, call->result_length),
+		.cause = call->cause,
+		.number = find_number(judged, history_number(history, call), call->number_length),
+		.rule = recall_policy_match(matcher, call->cause, result, call->result_length),
+		.quiets = recall_policy_quiets(matcher, call->cause, result, call->result_length),
 		.origin = origin,
 		.started_at = call->started_at,
 		.ended_at = call->ended_at,
@@ -203,44 +202,39 @@ by_attempt(const void *a, const void *b)
 	return order != 0 ? order : left->cause - right->cause;
 }
 
-/* Put the calls in order, unless they came so. */
-static void
-sort_calls(JudgedCall *calls, int count, int (*compare)(const void *, const void *))
+/* Take the calls of a history, sorted unless they came so; null has none. */
+static JudgedCall *
+take_calls(const Case *judged, const History *history, int (*compare)(const void *, const void *),
+		   int *count)
 {
-	for (int i = 1; i < count; i++)
-		if (compare(&calls[i - 1], &calls[i]) > 0)
-		{
-			qsort(calls, count, sizeof(*calls), compare);
-			return;
-		}
+	JudgedCall *calls;
+	bool is_sorted = true;
+
+	*count = history == NULL ? 0 : history->number_calls;
+	calls = palloc(*count * sizeof(JudgedCall));
+	for (int i = 0; i < *count; i++)
+	{
+		calls[i] = make_call(judged, history, i);
+		is_sorted &= i == 0 || compare(&calls[i - 1], &calls[i]) <= 0;
+	}
+	if (!is_sorted)
+		qsort(calls, *count, sizeof(JudgedCall), compare);
+	return calls;
 }
 
-/* The contact's own calls go to the front, those of others to the back. */
-static void
-take_calls(Case *judged, const History *history)
+static const History *
+get_history(FunctionCallInfo fcinfo, int argument)
 {
-	JudgedContact *contact = &judged->contact;
-	int count = history->number_calls;
-	JudgedCall *calls = palloc_extended(count * sizeof(JudgedCall), MCXT_ALLOC_HUGE);
-
-	for (int i = 0; i < count; i++)
-		if (history->calls[i].attempt == 0)
-			calls[count - ++contact->number_others] = make_call(judged, history, i);
-		else
-			calls[contact->number_calls++] = make_call(judged, history, i);
-	sort_calls(calls, contact->number_calls, by_attempt);
-	sort_calls(calls + contact->number_calls, contact->number_others, by_beginning);
-	contact->calls = calls;
-	contact->others = calls + contact->number_calls;
-	contact->scratch = palloc_extended(count * sizeof(int64_t), MCXT_ALLOC_HUGE);
+	return PG_ARGISNULL(argument) ? NULL : (History *) PG_GETARG_VARLENA_P(argument);
 }
 
-/* Make the case of a final function's arguments, of which the policy is not null. */
+/* Make the case of a function's arguments, of which the policy is not null. */
 static Case
 make_case(FunctionCallInfo fcinfo)
 {
 	Case judged = { .cache = get_cache(fcinfo) };
 	JudgeCache *cache = judged.cache;
+	JudgedContact *contact = &judged.contact;
 
 	keep_policy(cache, PG_GETARG_VARLENA_PP(ARG_POLICY));
 	if (PG_ARGISNULL(ARG_NUMBERS))
@@ -255,14 +249,15 @@ make_case(FunctionCallInfo fcinfo)
 		recall_set_clock(&cache->clock, cstring_to_text("UTC"));
 	else
 		recall_set_clock(&cache->clock, PG_GETARG_TEXT_PP(ARG_TIME_ZONE));
-	judged.contact = (JudgedContact){
-		.policy = cache->policy.policy,
-		.number_numbers = judged.number_numbers,
-		.suppressed = suppressed_numbers(fcinfo, &judged),
-		.days = { day_of, end_of_day, &cache->clock },
-	};
-	if (!PG_ARGISNULL(ARG_HISTORY))
-		take_calls(&judged, (History *) PG_GETARG_POINTER(ARG_HISTORY));
+	judged.history = get_history(fcinfo, ARG_CALLS);
+	contact->policy = cache->policy.policy;
+	contact->number_numbers = judged.number_numbers;
+	contact->suppressed = suppressed_numbers(fcinfo, &judged);
+	contact->days = (LocalDays){ day_of, end_of_day, &cache->clock };
+	contact->calls = take_calls(&judged, judged.history, by_attempt, &contact->number_calls);
+	contact->others =
+		take_calls(&judged, get_history(fcinfo, ARG_OTHERS), by_beginning, &contact->number_others);
+	contact->scratch = palloc((contact->number_calls + contact->number_others) * sizeof(int64_t));
 	return judged;
 }
 
@@ -320,11 +315,11 @@ instant_datum(int64_t instant)
 }
 
 /*
- * _judge_history(internal, policy, numbers text[], time_zone text, suppressed text[])
+ * judge(policy, calls history, numbers text[], time_zone text, suppressed text[], others history)
  * returns judgement
  */
 Datum
-recall_judge_history(PG_FUNCTION_ARGS)
+recall_judge_calls(PG_FUNCTION_ARGS)
 {
 	enum
 	{
@@ -365,20 +360,21 @@ recall_judge_history(PG_FUNCTION_ARGS)
 		values[DUE_AT] = instant_datum(judgement.due_at);
 		nulls[NUMBER] = nulls[DUE_AT] = false;
 	}
-	if (judged.contact.number_calls > 0)
+	if (judged.history != NULL)
 	{
-		const History *history = (History *) PG_GETARG_POINTER(ARG_HISTORY);
 		const HistoryCall *latest =
-			&history->calls[judged.contact.calls[judged.contact.number_calls - 1].origin];
+			&judged.history->calls[judged.contact.calls[judged.contact.number_calls - 1].origin];
+		const char *result = history_result(judged.history, latest);
 
 		values[ATTEMPTS] = Int32GetDatum(latest->attempt);
 		nulls[ATTEMPTS] = false;
-		values[FAILURE_CAUSE] = ObjectIdGetDatum(latest->failure_cause);
-		nulls[FAILURE_CAUSE] = latest->failure_cause == InvalidOid;
-		nulls[BUSINESS_RESULT] = latest->result < 0;
-		if (latest->result >= 0)
-			values[BUSINESS_RESULT] = PointerGetDatum(
-				cstring_to_text_with_len(history->bytes + latest->result, latest->result_length));
+		nulls[FAILURE_CAUSE] = latest->cause == CAUSE_ANSWERED;
+		if (latest->cause != CAUSE_ANSWERED)
+			values[FAILURE_CAUSE] = ObjectIdGetDatum(judged.cache->cause_values[latest->cause]);
+		nulls[BUSINESS_RESULT] = result == NULL;
+		if (result != NULL)
+			values[BUSINESS_RESULT] =
+				PointerGetDatum(cstring_to_text_with_len(result, latest->result_length));
 	}
 	PG_RETURN_DATUM(
 		HeapTupleGetDatum(heap_form_tuple(get_row(fcinfo, judged.cache), values, nulls)));
@@ -417,12 +413,9 @@ add_finding(void *state, const Finding *finding)
 		findings->row->tdtypeid, CurrentMemoryContext);
 }
 
-/*
- * _explain_history(internal, policy, numbers text[], time_zone text, suppressed text[])
- * returns finding[]
- */
+/* _findings(like judge()) returns _finding[] */
 Datum
-recall_explain_history(PG_FUNCTION_ARGS)
+recall_explain_calls(PG_FUNCTION_ARGS)
 {
 	Case judged;
 	Findings findings;
@@ -435,9 +428,9 @@ recall_explain_history(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(makeArrayResult(findings.rows, CurrentMemoryContext));
 }
 
-/* _replay_history(internal, policy, numbers text[], time_zone text) returns integer */
+/* _replay(like judge()) returns integer */
 Datum
-recall_replay_history(PG_FUNCTION_ARGS)
+recall_replay_calls(PG_FUNCTION_ARGS)
 {
 	Case judged;
 
