@@ -20,6 +20,11 @@ CREATE TYPE recall.dial_state AS ENUM ('ready', 'claimed', 'unknown');
 COMMENT ON TYPE recall.dial_state IS
 'State of a permit to dial: ready to be claimed, claimed by a dialer, or of unknown outcome since its lease ran out.';
 
+CREATE TYPE recall.verdict AS ENUM (
+	'recall', 'over_cap', 'queued', 'unknown', 'done', 'stopped', 'exhausted', 'suppressed', 'closed', 'new');
+COMMENT ON TYPE recall.verdict IS
+'What becomes of a contact: recall; over_cap, more match than one recycle may take; queued, a permit is there; unknown, a call of unknown outcome is out; done, no rule recalls its outcome; stopped, a rule says never or the platform fails; exhausted, a maximum, a limit or the numbers are used up; suppressed; closed, the calling hours never open; new, not called yet.';
+
 CREATE TYPE recall.privilege AS ENUM ('read', 'manage', 'recycle', 'dial');
 COMMENT ON TYPE recall.privilege IS
 'A right in one tenant: read its records, manage its set-up, recycle its batches, dial its contacts.';

@@ -48,7 +48,7 @@ COMMENT ON AGGREGATE recall.history(int, text, recall.failure_cause, text, times
 'The history of a contact from its completed calls, in any order. attempt: from 1, the latest call has the highest; failure_cause: null = answered; business_result: null = none. A row whose started_at is null is no call; without any call, null. Errors: 22004 a call without an attempt, a number or an end; 22023 an attempt below 1, an infinite time; 54000 more than 256 MB of calls.';
 
 CREATE TYPE recall.judgement AS (
-	verdict         text,
+	verdict         recall.verdict,
 	rule            int,
 	number          text,
 	due_at          timestamptz,

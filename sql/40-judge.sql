@@ -44,7 +44,7 @@ CREATE FUNCTION recall._judge(
 	after_contact bigint DEFAULT 0, upto_contact bigint DEFAULT 9223372036854775807)
 RETURNS TABLE (
 	contact_id bigint, priority int, attempts int, failure_cause recall.failure_cause, business_result text, number text,
-	verdict text, rule int, reason text, due_at timestamptz, calls bigint, made int)
+	verdict recall.verdict, rule int, reason text, due_at timestamptz, calls bigint, made int)
 LANGUAGE sql STABLE PARALLEL RESTRICTED
 BEGIN ATOMIC
 	WITH campaign AS MATERIALIZED (

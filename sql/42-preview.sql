@@ -7,7 +7,7 @@ COMMENT ON FUNCTION recall._outcome(recall.failure_cause, text) IS
 'How a call ended, for people: "busy", "answered: sold".';
 
 CREATE FUNCTION recall._preview(tenant_id int, batch_id bigint, policy recall.policy, at timestamptz)
-RETURNS TABLE (outcome text, verdict text, reason text, contacts bigint, earliest timestamptz, calls bigint, made bigint,
+RETURNS TABLE (outcome text, verdict recall.verdict, reason text, contacts bigint, earliest timestamptz, calls bigint, made bigint,
 	missed bigint)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -29,8 +29,7 @@ BEGIN ATOMIC
 		count(*) FILTER (WHERE r.made < r.calls)
 	FROM ranked r
 	GROUP BY r.attempts IS NULL, r.failure_cause, r.business_result, r.is_over_cap, r.verdict, r.reason
-	ORDER BY array_position('{recall,over_cap,queued,unknown,done,stopped,exhausted,suppressed,closed,new}'::text[],
-		CASE WHEN r.is_over_cap THEN 'over_cap' ELSE r.verdict END), 4 DESC, 1, 3;
+	ORDER BY 2, 4 DESC, 1, 3;
 END;
 COMMENT ON FUNCTION recall._preview(int, bigint, recall.policy, timestamptz) IS
 'The contacts of a batch by the outcome of their latest call, verdict and reason, with what the policy would have done with their calls.';
@@ -60,7 +59,7 @@ BEGIN
 	PERFORM recall._require(preview.tenant_id, 'read');
 	asked := recall._policy_to_ask(preview.tenant_id, preview.batch_id, preview.policy);
 	RETURN QUERY
-	SELECT p.outcome, p.verdict, p.reason, p.contacts, p.earliest
+	SELECT p.outcome, p.verdict::text, p.reason, p.contacts, p.earliest
 	FROM recall._preview(preview.tenant_id, preview.batch_id, asked, now()) p;
 END $$;
 COMMENT ON FUNCTION recall.preview(int, bigint, recall.policy) IS

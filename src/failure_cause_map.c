@@ -37,29 +37,29 @@ compare_values(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-void
-recall_read_cause_values(Oid values[NUMBER_FAILURE_CAUSES])
+Oid
+recall_enum_value(const char *type_name, const char *value)
 {
-	Oid namespace = get_namespace_oid("recall", false);
-	Oid type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("failure_cause"),
-							   ObjectIdGetDatum(namespace));
+	Oid type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(type_name),
+							   ObjectIdGetDatum(get_namespace_oid("recall", false)));
 
-	for (int number = 0; number < NUMBER_FAILURE_CAUSES; number++)
-		values[number] = GetSysCacheOid2(ENUMTYPOIDNAME, Anum_pg_enum_oid, ObjectIdGetDatum(type),
-										 CStringGetDatum(recall_failure_causes[number].name));
+	return GetSysCacheOid2(ENUMTYPOIDNAME, Anum_pg_enum_oid, ObjectIdGetDatum(type),
+						   CStringGetDatum(value));
 }
 
 CauseMap *
 recall_make_cause_map(MemoryContext context)
 {
 	CauseMap *map = MemoryContextAllocZero(context, sizeof(CauseMap));
-	Oid values[NUMBER_FAILURE_CAUSES];
 
-	recall_read_cause_values(values);
 	for (int number = 0; number < NUMBER_FAILURE_CAUSES; number++)
+	{
+		Oid value = recall_enum_value("failure_cause", recall_failure_causes[number].name);
+
 		/* A library newer than the installed script knows causes that the enum has not yet. */
-		if (OidIsValid(values[number]))
-			map->sorted[map->count++] = (CauseValue){ values[number], number };
+		if (OidIsValid(value))
+			map->sorted[map->count++] = (CauseValue){ value, number };
+	}
 	qsort(map->sorted, map->count, sizeof(CauseValue), compare_values);
 	return map;
 }

@@ -16,7 +16,7 @@ extern CauseMap *recall_make_cause_map(MemoryContext context);
 /* The catalogue number of a value of the enum. */
 extern int recall_cause_number(const CauseMap *map, Oid value);
 
-/* The enum's values by catalogue number; InvalidOid for one that the enum has not. */
-extern void recall_read_cause_values(Oid values[NUMBER_FAILURE_CAUSES]);
+/* The OID of a value of an enum of recall's; InvalidOid when it has no such value. */
+extern Oid recall_enum_value(const char *type_name, const char *value);
 
 #endif /* RECALL_FAILURE_CAUSE_MAP_H */

@@ -45,7 +45,7 @@ typedef struct JudgeCache
 	PolicyCache policy;
 	LocalClock clock;
 	TupleDesc row; /* of the result */
-	Datum verdicts[VERDICT_NEW + 1];
+	Oid verdict_values[VERDICT_NEW + 1];
 	Datum *reasons; /* by reason and item; 0 = not yet; lives with the policy */
 } JudgeCache;
 
@@ -63,18 +63,16 @@ static JudgeCache *
 get_cache(FunctionCallInfo fcinfo)
 {
 	JudgeCache *cache = fcinfo->flinfo->fn_extra;
-	MemoryContext previous;
 
 	if (cache != NULL)
 		return cache;
 	cache = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(JudgeCache));
 	cache->context = fcinfo->flinfo->fn_mcxt;
-	recall_read_cause_values(cache->cause_values);
+	for (int i = 0; i < lengthof(cache->cause_values); i++)
+		cache->cause_values[i] = recall_enum_value("failure_cause", recall_failure_causes[i].name);
 	recall_init_policy_cache(&cache->policy, cache->context);
-	previous = MemoryContextSwitchTo(cache->context);
-	for (int i = 0; i < lengthof(cache->verdicts); i++)
-		cache->verdicts[i] = CStringGetTextDatum(recall_verdicts[i]);
-	MemoryContextSwitchTo(previous);
+	for (int i = 0; i < lengthof(cache->verdict_values); i++)
+		cache->verdict_values[i] = recall_enum_value("verdict", recall_verdicts[i]);
 	fcinfo->flinfo->fn_extra = cache;
 	return cache;
 }
@@ -346,7 +344,7 @@ recall_judge_calls(PG_FUNCTION_ARGS)
 	meaning = &recall_reasons[judgement.reason];
 
 	memset(nulls, true, sizeof(nulls));
-	values[VERDICT] = judged.cache->verdicts[meaning->verdict];
+	values[VERDICT] = ObjectIdGetDatum(judged.cache->verdict_values[meaning->verdict]);
 	values[REASON] = get_reason(judged.cache, &judgement);
 	nulls[VERDICT] = nulls[REASON] = false;
 	if (meaning->about == ITEM_RULE)
