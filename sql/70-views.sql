@@ -151,3 +151,18 @@ COMMENT ON COLUMN recall.audit.from_state IS 'The state before, when it changed.
 COMMENT ON COLUMN recall.audit.to_state IS 'The state after, when it changed.';
 COMMENT ON COLUMN recall.audit.detail IS 'The particulars.';
 
+
+CREATE VIEW recall.suppressed_number WITH (security_barrier) AS
+SELECT s.tenant_id, s.number, s.task_id, t.name AS task, s.until, s.reason, s.role, s.created_at
+FROM recall.suppression s
+LEFT JOIN recall.task t ON t.tenant_id = s.tenant_id AND t.task_id = s.task_id
+WHERE s.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
+COMMENT ON VIEW recall.suppressed_number IS 'The do-not-call list, also what is over by now. Right: read.';
+COMMENT ON COLUMN recall.suppressed_number.tenant_id IS 'The tenant that does not call.';
+COMMENT ON COLUMN recall.suppressed_number.number IS 'The number that is not called.';
+COMMENT ON COLUMN recall.suppressed_number.task_id IS 'The task that does not call it; null: the whole tenant.';
+COMMENT ON COLUMN recall.suppressed_number.task IS 'The task''s name.';
+COMMENT ON COLUMN recall.suppressed_number.until IS 'Until when.';
+COMMENT ON COLUMN recall.suppressed_number.reason IS 'Why.';
+COMMENT ON COLUMN recall.suppressed_number.role IS 'The role that asked for it.';
+COMMENT ON COLUMN recall.suppressed_number.created_at IS 'When it asked, last.';
