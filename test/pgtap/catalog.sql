@@ -61,7 +61,7 @@ INSERT INTO t.checks VALUES
 	SELECT r.name::text FROM t.routine r
 	WHERE has_function_privilege('public', r.oid, 'EXECUTE')
 	AND (r.prosecdef OR r.provolatile <> 'i'
-		OR r.proname !~ '^_(policy|calling_hours)_|^(_nearest|policy|policy_rules|policy_limits|matches|is_open|next_open|failure_causes?|transition|state_transitions)$')
+		OR r.proname !~ '^_(policy|calling_hours)_|^(_nearest|policy|policy_rules|policy_limits|matches|history|judge|is_open|next_open|failure_causes?|transition|state_transitions)$')
 	-- Its answers come from a table that says the same to everybody.
 	AND r.name::text <> 'recall.failure_cause(text,text)'$$,
 	'GRANT EXECUTE ON FUNCTION recall._caller() TO PUBLIC', 'recall._caller()'),
@@ -93,6 +93,11 @@ INSERT INTO t.checks VALUES
 	AND r.name::text NOT IN (
 		'recall.policy(recall.failure_cause[],text[])', 'recall._matching_rule(recall.policy,recall.failure_cause,text)',
 		'recall.matches(recall.policy,recall.failure_cause,text)', 'recall.failure_cause(text,text)', 'recall._check_numbers(text[],bigint)',
+		'recall._collect_call(internal,integer,text,recall.failure_cause,text,timestamp with time zone,timestamp with time zone)',
+		'recall._finish_history(internal)',
+		'recall.judge(recall.policy,recall.history,text[],text,text[],recall.history)',
+		'recall._findings(recall.policy,recall.history,text[],text,text[],recall.history)',
+		'recall._replay(recall.policy,recall.history,text[],text,text[],recall.history)',
 		'recall.is_open(recall.calling_hours,text,timestamp with time zone,date[])',
 		'recall.next_open(recall.calling_hours,text,timestamp with time zone,date[])')$$,
 	'ALTER FUNCTION recall._deny(text) CALLED ON NULL INPUT', 'recall._deny(text)'),

@@ -55,7 +55,7 @@ SELECT is(t.verdicts(:acme, :batch), 'closed 4, done 2, new 2, queued 2, stopped
 SELECT recall.set_calling_hours(:acme, :task, NULL);
 SELECT recall.set_policy(:acme, :task, NULL);
 SELECT t.refused(format('SELECT count(*) FROM recall.preview(%s, %s)', :acme, :batch), '55000', format('the recall policy of the task of batch %s is not enabled', :batch),
-	'Enable one with recall.set_policy(), or give recall.preview() a policy.', 'without any policy there is nothing to preview');
+	'Enable one with recall.set_policy(), or give a policy.', 'without any policy there is nothing to preview');
 SELECT is((SELECT sum(contacts) FROM recall.preview(:acme, :batch, 'failed') WHERE verdict IN ('recall', 'over_cap')), 4::numeric, 'unless one is given');
 
 /* What a re-dial row holds */
@@ -431,6 +431,10 @@ BEGIN
 	SELECT count(*) INTO naive FROM (
 		SELECT DISTINCT ON (k.contact_id) k.* FROM recall.call k WHERE k.tenant_id = c.tenant ORDER BY k.contact_id, k.attempt DESC) latest
 	WHERE recall.matches(policy, latest.failure_cause, latest.business_result)
+	-- A rule said never to an earlier call, or the only number is no more.
+	AND NOT EXISTS (SELECT FROM recall.call k WHERE k.tenant_id = c.tenant AND k.contact_id = latest.contact_id
+		AND (recall._matching_rule(policy, k.failure_cause, k.business_result) < 0
+			OR k.failure_cause IN ('unallocated', 'bad_format', 'number_changed', 'special_tone')))
 	AND NOT EXISTS (SELECT FROM recall.dial d WHERE d.tenant_id = c.tenant AND d.contact_id = latest.contact_id);
 	SELECT sum(p.contacts) FILTER (WHERE verdict = 'recall'), sum(p.contacts) FILTER (WHERE verdict = 'over_cap'), sum(p.contacts)
 	INTO promised, over, all_of FROM recall.preview(c.tenant, c.batch) p;

@@ -15,6 +15,7 @@ BEGIN
 	PERFORM t.call_all(c.tenant, 1, 2, 'busy');
 	PERFORM recall.recycle(c.tenant, c.batch);
 	PERFORM t.tick();
+	PERFORM recall.suppress(c.tenant, t.number(9));
 	RETURN c.tenant;
 END $$;
 SELECT t.furnish('Acme') AS acme \gset
@@ -29,7 +30,8 @@ CREATE ROLE t_nobody;
 CREATE ROLE t_executes;
 GRANT USAGE ON SCHEMA recall TO t_executes;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA recall TO t_executes;
-GRANT SELECT ON recall.task_overview, recall.batch_overview, recall.completed_call, recall.recycle_record, recall.redial, recall.audit TO t_executes;
+GRANT SELECT ON recall.task_overview, recall.batch_overview, recall.completed_call, recall.recycle_record, recall.redial, recall.audit,
+	recall.suppressed_number TO t_executes;
 SELECT recall.grant_privilege(:acme, 't_read', '{read}');
 SELECT recall.grant_privilege(:acme, 't_manage', '{manage}');
 SELECT recall.grant_privilege(:acme, 't_recycle', '{recycle}');
@@ -57,6 +59,10 @@ INSERT INTO t.action VALUES
 	('dial', 'SELECT recall.record_call($, 3, NULL, NULL)'),
 	('dial', $$SELECT recall.record_calls($, 't.some_calls')$$),
 	('read', 'SELECT * FROM recall.preview($, 1)'),
+	('read', 'SELECT * FROM recall.explain($, 1)'),
+	('read', $$SELECT * FROM recall.simulate($, 1, 'failed')$$),
+	('read', $$SELECT * FROM recall.simulate_attempts($, 1, 'failed')$$),
+	('manage', $$SELECT recall.unsuppress($, '+49301234567')$$),
 	('recycle', 'SELECT recall.recycle($, 1)'),
 	('recycle', 'SELECT recall.cancel_recycle($, 1)'),
 	('recycle', 'SELECT recall.pause_recycle($, 1)'),
@@ -87,7 +93,8 @@ EXCEPTION WHEN SQLSTATE 'TTTTT' THEN
 END $$;
 
 SELECT set_eq(
-	$$SELECT substring(statement FROM 'recall\.(\w+)\(') FROM t.action UNION SELECT substring(statement FROM 'recall\.(\w+)\(') FROM t.owner_action$$,
+	$$SELECT substring(statement FROM 'recall\.(\w+)\(') FROM t.action UNION SELECT substring(statement FROM 'recall\.(\w+)\(') FROM t.owner_action
+		UNION SELECT 'suppress' -- see below$$,
 	$$SELECT DISTINCT p.proname::text FROM pg_proc p
 		WHERE p.pronamespace = 'recall'::regnamespace AND p.prokind = 'f' AND p.proname !~ '^_'
 		AND NOT has_function_privilege('public', p.oid, 'EXECUTE')
@@ -123,6 +130,19 @@ SELECT matches(t.try(a.statement, :acme, 't_nobody'), '^42501: permission denied
 FROM (SELECT statement FROM t.action UNION ALL SELECT statement FROM t.owner_action) a;
 SELECT isnt(t.try(a.statement, :acme, NULL) LIKE '42501: %', true, format('the owner may %s', substring(a.statement FROM 'recall\.(\w+)\(')))
 FROM (SELECT statement FROM t.action UNION ALL SELECT statement FROM t.owner_action) a;
+
+/* suppress() takes either of two rights */
+
+SELECT is(t.try($$SELECT recall.suppress($, '+49301234567')$$, :acme, x.role), x.answer, format('suppress(): %s', x.role))
+FROM (VALUES ('t_dial', ''), ('t_manage', '')) AS x(role, answer);
+SELECT t.refused(format($$SELECT recall.suppress(%s, '+49301234567')$$, x.tenant), '42501', format('permission denied for tenant %s, right "manage"', x.tenant),
+	'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().', format('suppress(): not %s in %s', x.role, x.tenant), x.role)
+FROM (VALUES (:acme, 't_read'), (:acme, 't_recycle'), (:acme, 't_foreign'), (:acme, 't_executes'), (2147483647, 't_dial')) AS x(tenant, role);
+SELECT t.refused(replace(x.statement, '$', :acme::text), '42501', format('permission denied for task 77 of tenant %s', :acme),
+	'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().', x.statement)
+FROM (VALUES ($$SELECT recall.suppress($, '+49301234567', task_id => 77)$$), ($$SELECT recall.unsuppress($, '+49301234567', 77)$$)) AS x(statement);
+SELECT t.refused(format('SELECT count(*) FROM recall.explain(%s, 77)', :acme), '42501', format('permission denied for contact 77 of tenant %s', :acme),
+	'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().', 'explain(): no contact', 't_read');
 
 /* The steps of the processor and everything internal */
 
