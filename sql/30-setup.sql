@@ -224,10 +224,11 @@ BEGIN
 	UPDATE recall.task t SET policy = set_policy.policy
 	WHERE t.tenant_id = set_policy.tenant_id AND t.task_id = set_policy.task_id;
 	PERFORM recall._log(tenant_id, 'task', task_id::text, 'set_policy',
-		detail => jsonb_build_object('from', task.policy::text, 'to', policy::text));
+		detail => jsonb_build_object('from', task.policy::text, 'to', policy::text,
+			'diff', recall._tell_policy_diff(task_id, task.policy, policy)));
 END $$;
 COMMENT ON FUNCTION recall.set_policy(int, bigint, recall.policy) IS
-'Gives a task another recall policy; null disables recall. Recycle records already made keep theirs. Right: manage. Errors: 42501; 22023 a business result that the tenant has not.';
+'Gives a task another recall policy; null disables recall. A NOTICE tells what recall.policy_diff() finds between the two, and the audit keeps it. Recycle records already made keep theirs. Right: manage. Errors: 42501; 22023 a business result that the tenant has not.';
 
 CREATE FUNCTION recall.set_calling_hours(tenant_id int, task_id bigint, calling_hours recall.calling_hours) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -10,60 +10,7 @@ SELECT plan(6);
 SELECT diag('seed ' || :'seed');
 SELECT setseed(:seed);
 
-CREATE FUNCTION pg_temp.pick(choices text[]) RETURNS text LANGUAGE sql VOLATILE
-AS $$ SELECT choices[1 + floor(random() * cardinality(choices))] $$;
-
-
-CREATE FUNCTION pg_temp.random_duration() RETURNS text LANGUAGE sql VOLATILE
-AS $$ SELECT 1 + floor(random() * 90) || pg_temp.pick('{""," "}') || pg_temp.pick('{s,sec,min,Minutes,h,hours,d,day,days,w,WEEK}') $$;
-
-CREATE FUNCTION pg_temp.random_member(kind text) RETURNS text LANGUAGE sql VOLATILE
-AS $$
-	SELECT CASE kind
-		WHEN 'class' THEN pg_temp.pick((SELECT array_agg(DISTINCT class ORDER BY class) FROM recall.failure_causes()))
-		WHEN 'cause' THEN pg_temp.pick(enum_range(NULL::recall.failure_cause)::text[])
-		WHEN 'result' THEN pg_temp.pick('{a,A,b,ab,a-b,"\"a--b\"",never,failed,5,10min,unknown}')
-	END
-$$;
-
-CREATE FUNCTION pg_temp.random_rule() RETURNS text LANGUAGE plpgsql VOLATILE
-AS $$
-DECLARE
-	kind text := pg_temp.pick('{failed,answered,class,cause,cause,cause,result,result}');
-	rule text := CASE WHEN kind <> 'cause' THEN CASE WHEN random() < 0.2 THEN upper(kind) ELSE kind END ELSE '' END;
-BEGIN
-	IF kind IN ('class', 'cause', 'result') THEN
-		rule := rule || ' ' || (SELECT string_agg(pg_temp.random_member(kind), pg_temp.pick('{",",", "}')) FROM generate_series(1, 1 + floor(random() * 4)::int));
-	END IF;
-	IF random() < 0.2 THEN
-		RETURN rule || ' never';
-	END IF;
-	IF random() < 0.5 THEN
-		rule := rule || ' after ' || (SELECT string_agg(pg_temp.random_duration(), ',') FROM generate_series(1, 1 + floor(random() * 3)::int));
-	END IF;
-	RETURN rule || CASE WHEN random() < 0.5 THEN ' max ' || 1 + floor(random() * 9) ELSE '' END
-		|| CASE WHEN random() < 0.3 THEN ' next number' ELSE '' END;
-END
-$$;
-
-CREATE FUNCTION pg_temp.random_limit() RETURNS text LANGUAGE plpgsql VOLATILE
-AS $$
-DECLARE
-	kind text := pg_temp.pick('{answered,class,cause,result}');
-	per_number text := CASE WHEN random() < 0.4 THEN ' per number' ELSE '' END;
-BEGIN
-	IF random() < 0.5 THEN
-		RETURN 'limit ' || 1 + floor(random() * 9) || pg_temp.pick(ARRAY['', ' per day', ' per ' || pg_temp.random_duration()]) || per_number;
-	END IF;
-	RETURN 'quiet ' || pg_temp.random_duration() || ' after ' || replace(kind, 'cause', '') || ' ' || coalesce(pg_temp.random_member(kind), '') || per_number;
-END
-$$;
-
-CREATE FUNCTION pg_temp.random_policy() RETURNS text LANGUAGE sql VOLATILE
-AS $$
-	SELECT string_agg(CASE WHEN random() < 0.8 THEN pg_temp.random_rule() ELSE pg_temp.random_limit() END, pg_temp.pick(ARRAY[';', '; ', E' -- remark; never\n;']))
-	FROM generate_series(1, 1 + floor(random() * 8)::int)
-$$;
+\ir random_policy.psql
 
 -- What recall._matching_rule() promises, word by word.
 CREATE FUNCTION pg_temp.twin(policy recall.policy, cause recall.failure_cause, result text) RETURNS int LANGUAGE sql

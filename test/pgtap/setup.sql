@@ -286,7 +286,8 @@ SELECT results_eq(format('SELECT kind, record_id, action, from_state, to_state F
 		('task', '1', 'start', 'draft', 'executing'), ('task', '1', 'suspend', 'executing', 'suspended'),
 		('task', '1', 'start', 'suspended', 'executing'), ('task', '1', 'complete', 'executing', 'completed')$$, 'the audit has what was done to the tasks');
 SELECT is((SELECT count(*) FROM recall.audit WHERE tenant_id = :acme AND role <> current_user), 0::bigint, 'and by whom');
-SELECT is((SELECT detail FROM recall.audit WHERE tenant_id = :acme AND action = 'set_policy' ORDER BY at LIMIT 1), '{"from": null, "to": "no_answer"}',
+SELECT is((SELECT detail FROM recall.audit WHERE tenant_id = :acme AND action = 'set_policy' ORDER BY at LIMIT 1),
+	'{"from": null, "to": "no_answer", "diff": [{"change": "added", "kind": "rule", "before": null, "after": "no_answer", "before_item": null, "after_item": 1}]}',
 	'and from what to what a policy changed');
 
 SELECT * FROM finish();
