@@ -219,6 +219,9 @@ DECLARE
 	task recall.task;
 BEGIN
 	PERFORM recall._require(tenant_id, 'manage');
+	PERFORM FROM recall.task t
+	WHERE t.tenant_id = set_policy.tenant_id AND t.task_id = set_policy.task_id
+	FOR NO KEY UPDATE;
 	task := recall._task(tenant_id, task_id);
 	PERFORM recall._check_policy(tenant_id, policy);
 	UPDATE recall.task t SET policy = set_policy.policy

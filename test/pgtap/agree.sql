@@ -33,7 +33,7 @@ BEGIN
 		CASE WHEN random() < 0.8 THEN (ARRAY['busy', 'busy', 'no_answer', 'no_answer', 'machine', 'agent_failure', 'unallocated', 'unknown'])[1 + floor(random() * 8)] END::recall.failure_cause AS failure_cause,
 		(ARRAY['callback', 'sold', 'refused', NULL, NULL, NULL, NULL])[1 + floor(random() * 7)] AS business_result,
 		s.started_at, s.started_at + random() * interval '10 min' AS ended_at
-	FROM recall.contact c, generate_series(1, floor(random() * 6)::int) k, LATERAL (SELECT now() - interval '11 min' - random() * interval '9 days' * (k > 0)::int AS started_at) s
+	FROM recall.contact c, generate_series(1, (c.contact_id * 7919 % 6)::int) k, LATERAL (SELECT now() - interval '11 min' - random() * interval '9 days' * (k > 0)::int AS started_at) s
 	WHERE c.tenant_id = random_campaign.tenant;
 	PERFORM recall.record_calls(tenant, 'made');
 	DROP TABLE made;
@@ -80,7 +80,7 @@ END $$;
 CREATE TEMPORARY TABLE seen (contact_id bigint, verdict text, detail text);
 SELECT t.trial(policy::recall.policy, hours::recall.calling_hours) FROM (VALUES
 	('failed', NULL),
-	('busy after 10 min, 1 h max 2 next number; failed max 3; result callback after 1 day; result refused never; limit 4', 'Mo-Fr 09:00-20:00; Sa 10:00-14:00'),
+	('result refused, sold never; busy after 10 min, 1 h max 2 next number; failed max 3; result callback after 1 day; limit 4', 'Mo-Fr 09:00-20:00; Sa 10:00-14:00'),
 	('failed next number; unknown; limit 3 per 24 h; limit 2 per day; quiet 7 days after answered', 'Mo-Su 08:00-21:00'),
 	('class busy, no_answer next number; answered; limit 4 per number; limit 2 per 24 h per number; limit 1 per day per number; quiet 3 days after result sold per number', NULL),
 	('failed; answered; limit 9', '2001 Dec 25 09:00-17:00'),

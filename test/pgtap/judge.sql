@@ -166,7 +166,7 @@ SELECT is(t.outcome(x.statement), x.answer, x.answer) FROM (VALUES
 /* The last moment of a day, where clocks are changed at midnight or a day is left out: the twin in SQL is timezone() */
 
 CREATE TEMPORARY TABLE day_end AS
-SELECT z.zone, (recall.judge('failed; limit 1 per day', (SELECT recall.history(1, '+4930111', 'busy', NULL, noon.at, noon.at)), '{+4930111}', z.zone)).due_at,
+SELECT z.zone, (recall.judge('failed; limit 1 per day', (SELECT recall.history(1, '+4930111', 'busy', NULL, v.at, v.at) FROM (VALUES (noon.at)) v(at)), '{+4930111}', z.zone)).due_at,
 	noon.at
 FROM unnest('{UTC,America/New_York,America/Sao_Paulo,America/Havana,America/Asuncion,Asia/Kolkata,Asia/Amman,Africa/Cairo,Australia/Lord_Howe,Pacific/Apia,Pacific/Chatham,Europe/Lisbon}'::text[]) AS z(zone)
 CROSS JOIN generate_series(timestamp '2010-01-01', '2018-12-31', '1 day') AS d(day)
