@@ -37,7 +37,8 @@ COMMENT ON FUNCTION recall._preview(int, bigint, recall.policy, timestamptz) IS
 CREATE FUNCTION recall._policy_to_ask(tenant_id int, batch_id bigint, given recall.policy) RETURNS recall.policy
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	asked recall.policy := coalesce(given, (recall._task(tenant_id, (recall._batch(tenant_id, batch_id)).task_id)).policy);
+	batch recall.batch := recall._batch(tenant_id, batch_id);
+	asked recall.policy := coalesce(given, (recall._task(tenant_id, batch.task_id)).policy);
 BEGIN
 	IF asked IS NULL THEN
 		PERFORM recall._refuse(format('the recall policy of the task of batch %s is not enabled', batch_id),

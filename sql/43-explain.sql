@@ -146,7 +146,7 @@ BEGIN
 			coalesce('open from ' || recall._local_time(judged.due_at, time_zone) || ' on', 'they never open'))
 		WHERE judged.verdict IN ('recall', 'closed')
 		UNION ALL
-		SELECT 'verdict', judged.verdict = 'recall' AND judged.due_at <= instant, CASE
+		SELECT 'verdict', coalesce(judged.verdict = 'recall' AND judged.due_at <= instant, false), CASE
 			WHEN asked IS NULL AND permit.state IS NULL THEN 'not recalled: recall is not enabled'
 			WHEN judged.verdict = 'recall' THEN format('%s: %s; %s, %s %s', judged.verdict, judged.reason, judged.number,
 				CASE WHEN judged.due_at <= instant THEN 'due since' ELSE 'not before' END,

@@ -101,7 +101,7 @@ sub recalls
 		"$expected|$expected", "$name: $expected re-dial rows, each contact once");
 	my $redial = qq{
 		SELECT c.reference, d.attempt FROM recall.redial d JOIN recall.contact c USING (tenant_id, contact_id)
-		WHERE d.tenant_id = $tenant AND d.number = c.numbers[1]};
+		WHERE d.tenant_id = $tenant AND d.number = ANY (c.numbers)};
 	my $due = "SELECT reference, calls + 1 FROM $naive WHERE $condition";
 	is(sql("(($redial) EXCEPT ALL ($due)) UNION ALL (($due) EXCEPT ALL ($redial))"),
 		'', "$name: they are the right ones, for their next attempt");
@@ -186,6 +186,32 @@ SKIP:
 	is(recalls('uci', $tenant, 'uci', 'result sold; result not_sold never', q{last_result = 'sold'}),
 		'4640', 'uci: which is 4640');
 	is(recalls('uci', $tenant, 'uci', 'answered', 'true'), '41188', 'uci: which is everybody');
+	is(recalls('uci', $tenant, 'uci', 'result not_sold; limit 6', q{last_result = 'not_sold' AND calls < 6}),
+		'33349', 'uci: which is 33349');
+
+	# What lower limits would have cost and saved, and when people buy.
+	foreach my $limit (3, 5, 6)
+	{
+		my $policy = "failed; result not_sold; limit $limit";
+
+		is( sql(qq{SELECT sum(calls), sum(made), sum(saved), sum(missed) FILTER (WHERE outcome = 'answered: sold'),
+				sum(contacts) FROM recall.simulate($tenant, 1, '$policy')}),
+			sql(qq{SELECT sum(calls), sum(least(calls, $limit)), sum(greatest(calls - $limit, 0)),
+				count(*) FILTER (WHERE last_result = 'sold' AND calls > $limit), count(*) FROM uci}),
+			"uci: simulate() with a limit of $limit saves the calls after it and misses their sales");
+		is( sql(qq{SELECT sum(missed), sum(missed) FILTER (WHERE outcome = 'answered: sold')
+				FROM recall.simulate_attempts($tenant, 1, '$policy')}),
+			sql(qq{SELECT sum(saved), sum(missed) FILTER (WHERE outcome = 'answered: sold')
+				FROM recall.simulate($tenant, 1, '$policy')}),
+			"uci: so does simulate_attempts()");
+	}
+	my $sales = sql(qq{SELECT attempt, calls, round(100 * share, 1) FROM recall.simulate_attempts($tenant, 1, 'failed; result not_sold')
+		WHERE outcome = 'answered: sold' AND attempt <= 10 ORDER BY attempt});
+	is($sales, sql(q{SELECT k, count(*) FILTER (WHERE last_result = 'sold' AND calls = k), round(100.0 * count(*) FILTER (WHERE last_result = 'sold' AND calls = k) / count(*), 1)
+		FROM uci, generate_series(1, 10) k WHERE calls >= k GROUP BY k ORDER BY k}), 'uci: the share of sales by attempt');
+	is(join(' ', map { (split /\|/)[2] } (split /\n/, $sales)[0 .. 4, 9]), '5.6 5.1 4.4 3.3 2.4 1.1', 'uci: which falls from 5.6 % to 1.1 %');
+	is( sql(qq{SELECT sum(missed) FROM recall.simulate($tenant, 1, 'failed; result not_sold')}),
+		'0', 'uci: the policy that made them would make them all');
 }
 
 # The made-up sample.
@@ -195,7 +221,7 @@ SKIP:
 	$tenant = create_tenant(@results);
 	my ($out, $err) = load($tenant, 'sample', '', q{
 		CREATE TABLE sample AS
-		SELECT c.reference, count(k.reference)::int AS calls,
+		SELECT c.reference, max(cardinality(c.numbers)) AS numbers, count(k.reference)::int AS calls,
 			(array_agg(k.failure_cause::text ORDER BY k.started_at DESC))[1] AS last_cause,
 			(array_agg(k.business_result ORDER BY k.started_at DESC))[1] AS last_result
 		FROM new_contact c LEFT JOIN new_call k USING (reference) GROUP BY c.reference;
@@ -213,7 +239,8 @@ SKIP:
 			AND (k.business_result IN ('sold', 'not_interested') OR k.failure_cause = 'unallocated')}),
 		'0', 'sample: nobody is called after a conclusive call');
 
-	recalls('sample', $tenant, 'sample', 'failed', 'last_cause IS NOT NULL');
+	# A number that is not allocated is not called any more; some have another.
+	recalls('sample', $tenant, 'sample', 'failed', q{last_cause <> 'unallocated' OR numbers > 1 AND last_cause IS NOT NULL});
 	recalls('sample', $tenant, 'sample', 'busy, no_answer; result callback; result not_interested never',
 		q{last_cause IN ('busy', 'no_answer') OR last_result = 'callback'});
 	recalls('sample', $tenant, 'sample', 'class network, machine, abandoned',
