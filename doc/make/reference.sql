@@ -14,7 +14,7 @@ CREATE TEMP TABLE section (position int, title text, intro text, functions text[
 INSERT INTO section VALUES
 (1, 'Values and the decision',
 	'Pure questions to the value types. Whoever has USAGE on the schema may call them; no right in a tenant is needed.',
-	'{policy,policy_rules,policy_limits,matches,is_open,next_open,failure_causes,failure_cause,transition,state_transitions}'),
+	'{policy,policy_rules,policy_limits,matches,history,judge,is_open,next_open,failure_causes,failure_cause,transition,state_transitions}'),
 (2, 'Presets and differences',
 	'Values to take, and how two of them differ. Every member of a tenant may call these; no particular right is needed.',
 	'{policy_presets,calling_hours_presets,policy_diff}'),
@@ -26,11 +26,15 @@ INSERT INTO section VALUES
 	'{create_batch,start_batch,suspend_batch,finish_batch,add_contact,add_contacts}'),
 (6, 'Completed calls', NULL,
 	'{record_call,record_calls}'),
-(7, 'Recalling', NULL,
+(7, 'The do-not-call list', NULL,
+	'{suppress,unsuppress}'),
+(8, 'Recalling', NULL,
 	'{preview,recycle,pause_recycle,resume_recycle,retry_recycle,cancel_recycle,withdraw_recycle}'),
-(8, 'Running it', NULL,
+(9, 'Asking why, and what if', NULL,
+	'{explain,simulate,simulate_attempts}'),
+(10, 'Running it', NULL,
 	'{process,schedule,unschedule,health}'),
-(9, 'Steps of the processor',
+(11, 'Steps of the processor',
 	'Internal: `recall.process()` calls them with the rights of its caller, so the scheduler''s role needs EXECUTE on them. Nobody else calls them.',
 	'{_begin_tick,_step,_end_tick}');
 
@@ -45,9 +49,9 @@ INSERT INTO sqlstate VALUES
 ('22P02', 'invalid_text_representation',
 	'A policy, calling hours or a number does not parse. The message says where.'),
 ('22P03', 'invalid_binary_representation', 'A binary value is of a version that this library does not know.'),
-('22004', 'null_value_not_allowed', 'A list holds a null.'),
-('54000', 'program_limit_exceeded', 'A policy or calling hours are too large.'),
-('0A000', 'feature_not_supported', 'What was asked for is not there in this version.'),
+('22004', 'null_value_not_allowed', 'A list holds a null, or a call lacks what it must have.'),
+('54000', 'program_limit_exceeded', 'A policy, calling hours or a history are too large.'),
+('0A000', 'feature_not_supported', 'What was asked for is not there in this version, or a history was to be read from a text.'),
 ('2D000', 'invalid_transaction_termination',
 	'`recall.process()` was called inside a transaction block; it commits, so it must be called on its own.');
 
@@ -135,7 +139,7 @@ WHERE c.relnamespace = 'recall'::regnamespace AND c.relkind IN ('r', 'v');
 \echo '## Types'
 \echo
 \echo 'How a policy is written is in [policy.md](policy.md), how calling hours are in [calling-hours.md](calling-hours.md),'
-\echo 'which state follows which in [states.md](states.md).'
+\echo 'how a contact is judged in [verdict.md](verdict.md), which state follows which in [states.md](states.md).'
 
 SELECT concat_ws(E'\n', '', format('### %s', t.typname), '', obj_description(t.oid, 'pg_type'),
 	CASE WHEN t.oid <> 'recall.failure_cause'::regtype THEN
@@ -145,11 +149,15 @@ SELECT concat_ws(E'\n', '', format('### %s', t.typname), '', obj_description(t.o
 			|| string_agg(format('| `%s` | `%s` | %s | %s | %s |', f.cause, f.class, f.nature,
 				CASE WHEN f.counts_as_attempt THEN 'yes' ELSE 'no' END, f.description), E'\n' ORDER BY f.cause)
 		FROM recall.failure_causes() f) END,
+	(SELECT format(E'\nColumns: %s', string_agg(format('`%s %s`', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum))
+		FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0 HAVING count(*) > 0),
 	E'\n' || (SELECT string_agg(format('Cast `%s` to `%s`: %s.', format_type(c.castsource, NULL),
 			format_type(c.casttarget, NULL), obj_description(c.oid, 'pg_cast')), E'\n\n' ORDER BY c.castsource = t.oid DESC)
 		FROM pg_cast c WHERE t.oid IN (c.castsource, c.casttarget) AND c.castfunc <> 0))
 FROM pg_type t
-WHERE t.typnamespace = 'recall'::regnamespace AND t.typtype IN ('b', 'e') AND t.typcategory <> 'A'
+LEFT JOIN pg_class c ON c.oid = t.typrelid
+WHERE t.typnamespace = 'recall'::regnamespace AND t.typcategory <> 'A' AND t.typname !~ '^_'
+AND (t.typtype IN ('b', 'e') OR c.relkind = 'c')
 ORDER BY t.typtype, t.typname COLLATE "C";
 
 \echo
