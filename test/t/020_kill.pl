@@ -82,7 +82,7 @@ sub prepare
 			FOR t IN 1 .. 3 LOOP
 				TRUNCATE ended;
 				INSERT INTO ended
-				SELECT c.contact_id, (ARRAY['busy', 'no_answer', 'congestion', 'unallocated', NULL])[1 + roll % 5]::recall.failure_cause,
+				SELECT c.contact_id, (ARRAY['busy', 'no_answer', 'congestion', 'rejected', NULL])[1 + roll % 5]::recall.failure_cause,
 					CASE WHEN roll % 5 = 4 AND roll % 3 = 0 THEN 'callback' END, at, at + interval '20 s'
 				FROM recall.contact c
 				CROSS JOIN LATERAL generate_series(1, 1 + c.contact_id::int % 3) a
