@@ -134,7 +134,7 @@ SELECT id, of_others, attempt,
 	CASE WHEN random() < 0.02 THEN '+19995550100' ELSE coalesce(numbers[1 + floor(random() * random() * cardinality(numbers))], '+19995550100') END AS number,
 	outcome.*, started_at, started_at + pg_temp.pick('{0 s,20 s,61.5 s,90 min}')::interval AS ended_at
 FROM (
-	SELECT s.*, c.*, day::timestamp AT TIME ZONE 'UTC' + shift
+	SELECT s.*, k.*, day::timestamp AT TIME ZONE 'UTC' + shift
 			- sum(pace * CASE WHEN sharp THEN floor(random() * 3) ELSE random() * 2 END) OVER (PARTITION BY id, of_others ORDER BY back)
 			+ CASE WHEN confused THEN (random() - 0.5) * interval '40 h' ELSE '0' END AS started_at,
 		CASE
@@ -148,7 +148,7 @@ FROM (
 	LATERAL (
 		SELECT false AS of_others, back, attempt_step * (greatest(calls, failures) + 1 - back) AS attempt FROM generate_series(1, greatest(calls, failures)) back
 		UNION ALL
-		SELECT true, back, 1 + back % 3 FROM generate_series(1, calls_of_others) back) c) c
+		SELECT true, back, 1 + back % 3 FROM generate_series(1, calls_of_others) back) k) made
 JOIN outcome ON coalesce(failure_cause::text, 'answered') = cause AND coalesce(business_result, 'none') = result;
 
 -- What is given to be judged: the calls in any order, among them rows that are no calls.
