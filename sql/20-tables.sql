@@ -178,6 +178,7 @@ CREATE TABLE recall.recycle (
 	withdrawn    bigint NOT NULL DEFAULT 0,
 	started_at   timestamptz,
 	advanced_at  timestamptz,
+	put_off_at   timestamptz,
 	finished_at  timestamptz,
 	error        text,
 	PRIMARY KEY (tenant_id, recycle_id),
@@ -206,8 +207,9 @@ COMMENT ON COLUMN recall.recycle.last_emitted IS 'The contact of the last re-dia
 COMMENT ON COLUMN recall.recycle.withdrawn IS 'Re-dial rows taken back before they were dialled.';
 COMMENT ON COLUMN recall.recycle.started_at IS 'When the processor took the record up.';
 COMMENT ON COLUMN recall.recycle.advanced_at IS 'When it last changed its state, or the processor last worked on it.';
+COMMENT ON COLUMN recall.recycle.put_off_at IS 'When the processor could not go on with it for the time being; its next run does.';
 COMMENT ON COLUMN recall.recycle.finished_at IS 'When it was completed or cancelled.';
-COMMENT ON COLUMN recall.recycle.error IS 'Why it failed.';
+COMMENT ON COLUMN recall.recycle.error IS 'Why it failed, or was put off.';
 COMMENT ON INDEX recall.recycle_unfinished IS 'At most one unfinished record for a batch.';
 COMMENT ON INDEX recall.recycle_runnable IS 'What the processor has to do; finished records cost it nothing.';
 COMMENT ON INDEX recall.recycle_by_batch IS 'The records of a batch, latest last.';

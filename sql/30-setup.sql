@@ -309,6 +309,10 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	key bigint := hashtextextended(format('recall.batch %s %s', tenant_id, batch_id), 0);
 BEGIN
+	IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+		PERFORM recall._refuse(format('the transaction is at isolation level %s', upper(current_setting('transaction_isolation'))),
+			'What happened while it waited for a lock would escape it: use READ COMMITTED.');
+	END IF;
 	IF alone THEN
 		PERFORM pg_advisory_xact_lock(key);
 	ELSE
@@ -316,7 +320,7 @@ BEGIN
 	END IF;
 END $$;
 COMMENT ON FUNCTION recall._lock_batch(int, bigint, boolean) IS
-'Locks a batch until the end of the transaction, alone or together with others.';
+'Locks a batch until the end of the transaction, alone or together with others. Errors: 55000 above READ COMMITTED, where the transaction would not see what was committed while it waited.';
 
 CREATE FUNCTION recall.create_batch(tenant_id int, task_id bigint, name text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

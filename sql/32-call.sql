@@ -121,9 +121,13 @@ BEGIN ATOMIC
 			started_at timestamptz, ended_at timestamptz, raw_code text, agent text))
 		WITH ORDINALITY AS s(contact_id, failure_cause, business_result, number, started_at, ended_at, raw_code, agent,
 			source_row)
-	LEFT JOIN recall.contact c ON c.tenant_id = _source_calls.tenant_id AND c.contact_id = s.contact_id
-	LEFT JOIN recall.business_result b ON b.tenant_id = _source_calls.tenant_id AND b.code = s.business_result
-	LEFT JOIN recall.dial d ON d.tenant_id = _source_calls.tenant_id AND d.contact_id = s.contact_id
+	/* A look-up by key for each row, so that a few calls cost little, however many contacts the tenant has. */
+	LEFT JOIN LATERAL (SELECT i.* FROM recall.contact i
+		WHERE i.tenant_id = _source_calls.tenant_id AND i.contact_id = s.contact_id OFFSET 0) c ON true
+	LEFT JOIN LATERAL (SELECT i.* FROM recall.business_result i
+		WHERE i.tenant_id = _source_calls.tenant_id AND i.code = s.business_result OFFSET 0) b ON true
+	LEFT JOIN LATERAL (SELECT i.* FROM recall.dial i
+		WHERE i.tenant_id = _source_calls.tenant_id AND i.contact_id = s.contact_id OFFSET 0) d ON true
 	CROSS JOIN LATERAL (SELECT coalesce(s.number, c.numbers[1]) AS number,
 		coalesce(s.started_at, least(s.ended_at, at)) AS started_at, coalesce(s.ended_at, at) AS ended_at) v;
 END;
@@ -131,14 +135,15 @@ COMMENT ON FUNCTION recall._source_calls(int, regclass, timestamptz) IS
 'The completed calls of a bulk source beside their contacts, defaults filled in, each with what is wrong with it.';
 
 CREATE FUNCTION recall._lock_source_batches(tenant_id int, source regclass) RETURNS bigint[]
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_nestloop = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	batches bigint[];
 BEGIN
 	batches := ARRAY(
 		SELECT DISTINCT c.batch_id
-		FROM recall._read_source(source, false) AS s(contact_id bigint)
-		JOIN recall.contact c ON c.tenant_id = _lock_source_batches.tenant_id AND c.contact_id = s.contact_id
+		FROM recall.contact c
+		WHERE c.tenant_id = _lock_source_batches.tenant_id
+		AND c.contact_id = ANY (ARRAY(SELECT s.contact_id FROM recall._read_source(source, false) AS s(contact_id bigint)))
 		ORDER BY c.batch_id);
 	FOR i IN 1 .. cardinality(batches) LOOP
 		PERFORM recall._lock_batch(tenant_id, batches[i], true);
@@ -149,7 +154,7 @@ COMMENT ON FUNCTION recall._lock_source_batches(int, regclass) IS
 'Locks each batch to which a bulk source adds calls, alone, and returns them.';
 
 CREATE FUNCTION recall.record_calls(tenant_id int, source regclass) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_nestloop = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	locked bigint[];
 	permits bigint;
@@ -166,9 +171,8 @@ BEGIN
 		FROM recall._source_calls(record_calls.tenant_id, source, now()) s
 	), used_permit AS (
 		DELETE FROM recall.dial d
-		USING source_call s
-		WHERE s.nth = 1 AND s.has_permit
-		AND d.tenant_id = record_calls.tenant_id AND d.contact_id = s.contact_id AND d.state = 'ready'
+		WHERE d.tenant_id = record_calls.tenant_id AND d.state = 'ready'
+		AND d.contact_id = ANY (ARRAY(SELECT s.contact_id FROM source_call s WHERE s.nth = 1 AND s.has_permit))
 		RETURNING d.contact_id
 	), appended_call AS (
 		INSERT INTO recall.call (tenant_id, attempt, batch_id, contact_id, recycle_id, started_at, ended_at, recorded_at,

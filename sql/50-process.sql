@@ -25,7 +25,7 @@ END;
 COMMENT ON FUNCTION recall._end_tick(bigint) IS
 'A step of process(): notes that a run has ended. Called alone it ends a run''s note early, and does no other harm.';
 
-CREATE FUNCTION recall._next_record(after_tenant int) RETURNS recall.recycle
+CREATE FUNCTION recall._next_record(after_tenant int, run_began timestamptz) RETURNS recall.recycle
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
 	recycle recall.recycle;
@@ -34,6 +34,7 @@ BEGIN
 	FOREACH bound IN ARRAY ARRAY[after_tenant, 0] LOOP
 		SELECT * INTO recycle FROM recall.recycle r
 		WHERE r.state IN ('waiting', 'running') AND r.tenant_id > bound
+		AND (r.put_off_at IS NULL OR r.put_off_at < run_began)
 		ORDER BY r.tenant_id, r.recycle_id
 		LIMIT 1
 		FOR NO KEY UPDATE SKIP LOCKED;
@@ -41,8 +42,8 @@ BEGIN
 	END LOOP;
 	RETURN recycle;
 END $$;
-COMMENT ON FUNCTION recall._next_record(int) IS
-'The next record to work on, locked: the oldest of the next tenant behind the given one, then from the first again; null when there is none that nobody else works on.';
+COMMENT ON FUNCTION recall._next_record(int, timestamptz) IS
+'The next record to work on, locked: the oldest of the next tenant behind the given one, then from the first again, but for those that were put off since the run began; null when there is none that nobody else works on.';
 
 CREATE FUNCTION recall._chunk_size() RETURNS int
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_chunk_size_setting';
@@ -92,8 +93,9 @@ END $$;
 COMMENT ON FUNCTION recall._emit(recall.recycle, bigint) IS
 'Judges a record''s contacts up to one and makes the permits for those that are recalled, up to the record''s cap. The batch is locked by the caller.';
 
+/* It waits for the batch in a fair queue, but not for a transaction that somebody has left open. */
 CREATE FUNCTION recall._run_chunk(recycle recall.recycle) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s' AS $$
 DECLARE
 	chunk record;
 	made record;
@@ -113,7 +115,8 @@ BEGIN
 		last_emitted = coalesce(made.last_emitted, r.last_emitted),
 		last_contact = CASE WHEN must_wrap THEN 0 ELSE chunk.last_contact END,
 		wrapped = r.wrapped OR must_wrap,
-		advanced_at = clock_timestamp()
+		advanced_at = clock_timestamp(),
+		error = NULL
 	WHERE r.tenant_id = recycle.tenant_id AND r.recycle_id = recycle.recycle_id;
 	IF at_end AND NOT must_wrap THEN
 		PERFORM recall._move_recycle(recycle.tenant_id, recycle.recycle_id, 'complete', 'completed');
@@ -121,7 +124,7 @@ BEGIN
 	RETURN made.emitted;
 END $$;
 COMMENT ON FUNCTION recall._run_chunk(recall.recycle) IS
-'Takes a locked, running record over its next chunk, and to completed behind the last; returns the permits made.';
+'Takes a locked, running record over its next chunk, and to completed behind the last; returns the permits made. Raises lock_not_available when the batch is in use for more than 5 seconds.';
 
 CREATE FUNCTION recall._advance(recycle recall.recycle) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -153,6 +156,16 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION recall._fail_record(recall.recycle, text) IS 'Makes a locked record failed, with the reason.';
 
+CREATE FUNCTION recall._put_off(recycle recall.recycle, why text) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	UPDATE recall.recycle r SET put_off_at = pg_catalog.clock_timestamp(),
+		error = 'put off until the next run: ' || why
+	WHERE r.tenant_id = (recycle).tenant_id AND r.recycle_id = (recycle).recycle_id;
+END;
+COMMENT ON FUNCTION recall._put_off(recall.recycle, text) IS
+'Leaves a locked record to the processor''s next run, and notes why.';
+
 CREATE FUNCTION recall._step(run bigint, after_tenant int) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -160,13 +173,17 @@ DECLARE
 	emitted_rows bigint := 0;
 	why text;
 BEGIN
-	recycle := recall._next_record(after_tenant);
+	recycle := recall._next_record(after_tenant,
+		coalesce((SELECT t.started_at FROM recall.tick t WHERE t.tick_id = run), clock_timestamp()));
 	IF recycle.tenant_id IS NULL THEN
 		RETURN NULL;
 	END IF;
 	BEGIN
 		emitted_rows := recall._advance(recycle);
-	EXCEPTION WHEN OTHERS THEN
+	EXCEPTION
+	WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN
+		PERFORM recall._put_off(recycle, SQLERRM);
+	WHEN OTHERS THEN
 		GET STACKED DIAGNOSTICS why = MESSAGE_TEXT;
 		PERFORM recall._fail_record(recycle, why);
 	END;
@@ -176,7 +193,7 @@ BEGIN
 	RETURN recycle.tenant_id;
 END $$;
 COMMENT ON FUNCTION recall._step(bigint, int) IS
-'A step of process(): takes the oldest record of the next tenant one step on and returns the tenant, null when nothing is left to do. An error makes the record failed and is not raised. Called alone it does a part of a run, and no harm.';
+'A step of process(): takes the oldest record of the next tenant one step on and returns the tenant, null when nothing is left to do. An error makes the record failed, one that will pass (a lock that is not to be had, a deadlock) puts it off until the next run, and neither is raised. Called alone it does a part of a run, and no harm.';
 
 CREATE PROCEDURE recall.process()
 LANGUAGE plpgsql AS $$

@@ -197,7 +197,11 @@ by_attempt(const void *a, const void *b)
 		order = by_beginning(a, b);
 	if (order == 0)
 		order = compare_instants(left->ended_at, right->ended_at);
-	return order != 0 ? order : left->cause - right->cause;
+	if (order == 0)
+		order = left->cause - right->cause;
+	if (order == 0)
+		order = left->number - right->number;
+	return order != 0 ? order : left->rule - right->rule;
 }
 
 /* Take the calls of a history, sorted unless they came so; null has none. */
