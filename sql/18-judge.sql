@@ -23,7 +23,7 @@ CREATE TYPE recall.history (
 	STORAGE = plain
 );
 COMMENT ON TYPE recall.history IS
-'The completed calls of a contact, made by the aggregate recall.history() for recall.judge(). It lives within a query: it can be shown, but not read from a text (0A000).';
+'The completed calls of a contact, made by the aggregate recall.history() for recall.judge(). It is for use within a query: it can be shown, but not read from a text (0A000), so a dump of a table that holds one cannot be restored.';
 
 CREATE FUNCTION recall._collect_call(
 	internal, attempt int, number text, failure_cause recall.failure_cause, business_result text, started_at timestamptz,
@@ -62,14 +62,14 @@ COMMENT ON TYPE recall.judgement IS
 
 CREATE FUNCTION recall.judge(
 	policy recall.policy, calls recall.history, numbers text[], time_zone text DEFAULT 'UTC', suppressed text[] DEFAULT NULL,
-	others recall.history DEFAULT NULL)
+	number_calls recall.history DEFAULT NULL)
 RETURNS recall.judgement
 LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_judge_calls';
 COMMENT ON FUNCTION recall.judge(recall.policy, recall.history, text[], text, text[], recall.history) IS
-'Whether, when and on which number a contact is called again. calls: its completed calls, null = none; numbers: its numbers in the order in which to try them; time_zone: the callee''s (IANA), null = UTC; suppressed: the numbers that may not be called, null = none; others: other contacts'' calls, of which those to one of the numbers count for what the policy says "per number". Null for a null policy. Errors: 22004 null numbers; 22023 an unknown time zone, more than 64 numbers.';
+'Whether, when and on which number a contact is called again. calls: its completed calls, null = none; numbers: its numbers in the order in which to try them; time_zone: the callee''s (IANA), null = UTC; suppressed: the numbers that may not be called, null = none; number_calls: all calls to the numbers, whichever contact they were made to, for what the policy says "per number"; null: the contact''s own calls. Null for a null policy. Errors: 22004 null numbers; 22023 an unknown time zone, more than 64 numbers.';
 
 CREATE FUNCTION recall._replay(
-	policy recall.policy, calls recall.history, numbers text[], time_zone text, suppressed text[], others recall.history)
+	policy recall.policy, calls recall.history, numbers text[], time_zone text, suppressed text[], number_calls recall.history)
 RETURNS int
 LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_replay_calls';
 COMMENT ON FUNCTION recall._replay(recall.policy, recall.history, text[], text, text[], recall.history) IS
@@ -88,16 +88,8 @@ COMMENT ON TYPE recall._finding IS
 'One check of a judgement: the rule, limit or quiet (by its position in the policy) and the number that it is about, the figures behind it, and the instant before which it allows no call.';
 
 CREATE FUNCTION recall._findings(
-	policy recall.policy, calls recall.history, numbers text[], time_zone text, suppressed text[], others recall.history)
+	policy recall.policy, calls recall.history, numbers text[], time_zone text, suppressed text[], number_calls recall.history)
 RETURNS recall._finding[]
 LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_explain_calls';
 COMMENT ON FUNCTION recall._findings(recall.policy, recall.history, text[], text, text[], recall.history) IS
 'Every check that recall.judge() makes, with its answer and the figures behind it, in their order. Arguments and errors as of recall.judge().';
-
-CREATE FUNCTION recall._counts_per_number(policy recall.policy) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT EXISTS (SELECT FROM recall.policy_limits(policy) l WHERE l.per_number);
-END;
-COMMENT ON FUNCTION recall._counts_per_number(recall.policy) IS
-'Whether a policy counts other contacts'' calls to the same number.';

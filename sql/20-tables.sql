@@ -271,6 +271,7 @@ CREATE TABLE recall.suppression (
 	created_at timestamptz NOT NULL,
 	UNIQUE NULLS NOT DISTINCT (tenant_id, number, task_id)
 );
+COMMENT ON INDEX recall.suppression_tenant_id_number_task_id_key IS 'A number stands once for the tenant, and once for each task.';
 COMMENT ON TABLE recall.suppression IS 'The do-not-call list: numbers that are not called, by the whole tenant or by one task.';
 COMMENT ON COLUMN recall.suppression.tenant_id IS 'The tenant that does not call.';
 COMMENT ON COLUMN recall.suppression.number IS 'The number that is not called.';

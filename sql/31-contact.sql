@@ -16,7 +16,7 @@ COMMENT ON FUNCTION recall._open_batch(int, bigint) IS
 'The batch, locked together with others and not finished. Errors: 42501; 55000.';
 
 CREATE FUNCTION recall._queue_first_attempts(batch recall.batch, after_contact bigint, at timestamptz) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_nestloop = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off AS $$
 BEGIN
 	INSERT INTO recall.dial (tenant_id, attempt, contact_id, task_id, batch_id, due_at, priority, number)
 	SELECT c.tenant_id, 1, c.contact_id, batch.task_id, c.batch_id, at, c.priority, c.numbers[1]

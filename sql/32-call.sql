@@ -13,9 +13,9 @@ COMMENT ON FUNCTION recall._tally(int, bigint, bigint, bigint) IS
 
 CREATE FUNCTION recall._times_in_order(started_at timestamptz, ended_at timestamptz, at timestamptz) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN pg_catalog.isfinite(started_at) AND started_at <= ended_at AND ended_at <= at + interval '5 min';
+RETURN started_at >= '1970-01-01 00:00:00+00'::timestamptz AND started_at <= ended_at AND ended_at <= at + interval '5 min';
 COMMENT ON FUNCTION recall._times_in_order(timestamptz, timestamptz, timestamptz) IS
-'Whether a call began before it ended, and ended no later than five minutes after an instant: clocks differ.';
+'Whether a call began in this age, before it ended, and ended no later than five minutes after an instant: clocks differ.';
 
 CREATE FUNCTION recall._raise_call_fault(
 	tenant_id int, fault text, row_prefix text, contact_id bigint, number text, business_result text,
@@ -154,7 +154,7 @@ COMMENT ON FUNCTION recall._lock_source_batches(int, regclass) IS
 'Locks each batch to which a bulk source adds calls, alone, and returns them.';
 
 CREATE FUNCTION recall.record_calls(tenant_id int, source regclass) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
 	locked bigint[];
 	permits bigint;

@@ -17,9 +17,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
 	lasting timestamptz := coalesce(suppress.until, 'infinity');
+	manages boolean := coalesce(recall._has_right(suppress.tenant_id, 'manage'), false);
 BEGIN
-	IF recall._has_right(suppress.tenant_id, 'dial') IS NOT TRUE THEN
-		PERFORM recall._require(suppress.tenant_id, 'manage');
+	IF NOT manages THEN
+		PERFORM recall._require(suppress.tenant_id, 'dial');
 	END IF;
 	PERFORM recall._require_scope(suppress.tenant_id, suppress.task_id);
 	PERFORM recall._check_numbers(ARRAY[suppress.number]);
@@ -35,12 +36,17 @@ BEGIN
 	VALUES (suppress.tenant_id, suppress.number, suppress.task_id, lasting, suppress.reason,
 		pg_get_userbyid(recall._caller()), clock_timestamp())
 	ON CONFLICT (tenant_id, number, task_id) DO UPDATE
-	SET until = excluded.until, reason = excluded.reason, role = excluded.role, created_at = excluded.created_at;
+	SET until = excluded.until, reason = excluded.reason, role = excluded.role, created_at = excluded.created_at
+	WHERE manages OR s.until <= excluded.until;
+	IF NOT FOUND THEN
+		/* It is suppressed for longer already, and only who manages may shorten that. */
+		PERFORM recall._require(suppress.tenant_id, 'manage');
+	END IF;
 	PERFORM recall._log(suppress.tenant_id, 'suppression', suppress.number, 'suppress',
 		detail => jsonb_strip_nulls(jsonb_build_object('task_id', suppress.task_id, 'until', lasting, 'reason', suppress.reason)));
 END $$;
 COMMENT ON FUNCTION recall.suppress(int, text, timestamptz, text, bigint) IS
-'Puts a number on the do-not-call list, until some time (null: for good), for one task or, with a null task_id, for the whole tenant; once more replaces the time and the reason. A suppressed number is skipped; a contact all of whose numbers are suppressed is not recalled. number: "+" and 7 to 15 digits (ITU-T E.164); reason: up to 200 characters. Right: dial or manage. Errors: 42501; 22P02 a number; 22023 a time that is over, a reason too long.';
+'Puts a number on the do-not-call list, until some time (null: for good), for one task or, with a null task_id, for the whole tenant; once more replaces the time and the reason, but only the right to manage can shorten the time. A suppressed number is skipped; a contact all of whose numbers are suppressed is not recalled. number: "+" and 7 to 15 digits (ITU-T E.164); reason: up to 200 characters. Right: dial or manage. Errors: 42501; 22P02 a number; 22023 a time that is over, a reason too long.';
 
 CREATE FUNCTION recall.unsuppress(tenant_id int, number text, task_id bigint DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

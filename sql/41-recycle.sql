@@ -124,7 +124,7 @@ COMMENT ON FUNCTION recall._move_recycle(int, bigint, text, recall.recycle_state
 'Moves a recycle record to a state and notes it. Errors: 42501; 55000 an illegal move.';
 
 CREATE FUNCTION recall._withdraw(tenant_id int, recycle_id bigint) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_nestloop = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off AS $$
 DECLARE
 	batch bigint := (SELECT r.batch_id FROM recall.recycle r
 		WHERE r.tenant_id = _withdraw.tenant_id AND r.recycle_id = _withdraw.recycle_id);
@@ -207,7 +207,7 @@ COMMENT ON FUNCTION recall.withdraw_recycle(int, bigint) IS
 /* Ending a batch or a task ends what is asked for it: that is why these stand here. */
 
 CREATE FUNCTION recall._finish_batch(tenant_id int, batch_id bigint) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_nestloop = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off AS $$
 DECLARE
 	unfinished bigint;
 	withdrawn bigint;

@@ -35,8 +35,9 @@ BEGIN ATOMIC
 			WHEN 'invalid number' THEN format(CASE
 				WHEN (finding).passed THEN '%s: no call failed for good' ELSE '%s: a call failed for good' END, (finding).number)
 			WHEN 'number limit' THEN format('%s: calls used: %s of %s: %s', (finding).number, (finding).used, (finding).allowed, item_text)
-			WHEN 'suppression' THEN format(CASE
-				WHEN (finding).passed THEN '%s: not suppressed' ELSE '%s: suppressed' END, (finding).number)
+			WHEN 'suppression' THEN CASE
+				WHEN (finding).passed THEN format('%s: not suppressed', (finding).number)
+				ELSE item_text END
 			WHEN 'number' THEN coalesce((finding).number || ' is the number to call', 'no number is left')
 			WHEN 'delay' THEN format('match %s of the rule is due from %s on: %s', (finding).used, u.instant, item_text)
 			ELSE CASE
@@ -47,9 +48,25 @@ BEGIN ATOMIC
 		recall._local_time((latest).ended_at, time_zone) AS latest_end) u;
 END;
 COMMENT ON FUNCTION recall._explain_finding(recall._finding, text, recall.call, timestamptz, text) IS
-'A finding of the judge in words; item_text is the rule, limit or quiet that it is about. It has passed when nothing, or nothing any more at the instant, keeps the contact from being called.';
+'A finding of the judge in words; item_text is the rule, limit, quiet or suppression that it is about. It has passed when nothing, or nothing any more at the instant, keeps the contact from being called.';
 
-CREATE FUNCTION recall._explain_judgement(contact recall.contact, policy recall.policy, task_id bigint, at timestamptz, time_zone text)
+CREATE FUNCTION recall._explain_suppression(tenant_id int, task_id bigint, number text, at timestamptz, time_zone text) RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT _explain_suppression.number || ': ' || pg_catalog.string_agg(pg_catalog.concat(
+			CASE WHEN s.task_id IS NULL THEN 'suppressed' ELSE 'suppressed by the task' END,
+			CASE WHEN pg_catalog.isfinite(s.until) THEN ' until ' || recall._local_time(s.until, _explain_suppression.time_zone)
+				ELSE ' for good' END,
+			', ' || s.reason), '; ' ORDER BY s.task_id NULLS FIRST)
+	FROM recall.suppression s
+	WHERE s.tenant_id = _explain_suppression.tenant_id AND s.number = _explain_suppression.number
+	AND (s.task_id IS NULL OR s.task_id = _explain_suppression.task_id) AND (s.until > at OR s.until = 'infinity');
+END;
+COMMENT ON FUNCTION recall._explain_suppression(int, bigint, text, timestamptz, text) IS
+'Until when and why a task does not call a number, in words; null when it may.';
+
+CREATE FUNCTION recall._explain_judgement(
+	contact recall.contact, policy recall.policy, task_id bigint, counts_per_number boolean, at timestamptz, time_zone text)
 RETURNS TABLE (check_name text, passed boolean, detail text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -61,7 +78,7 @@ BEGIN ATOMIC
 				AND k.contact_id = (contact).contact_id),
 			(contact).numbers, time_zone,
 			recall._suppressed_numbers((contact).tenant_id, task_id, (contact).numbers, at),
-			recall._calls_of_others((contact).tenant_id, (contact).contact_id, (contact).numbers)))
+			CASE WHEN counts_per_number THEN recall._calls_to_numbers((contact).tenant_id, (contact).numbers) END))
 		WITH ORDINALITY AS f(check_name, passed, item, number, used, allowed, instant, step)
 	LEFT JOIN recall.policy_rules(policy) r
 		ON f.check_name IN ('never', 'rule', 'max', 'number', 'delay') AND r.rule = f.item
@@ -77,10 +94,11 @@ BEGIN ATOMIC
 	) latest ON true
 	CROSS JOIN LATERAL recall._explain_finding(
 		ROW(f.check_name, f.passed, f.item, f.number, f.used, f.allowed, f.instant)::recall._finding,
-		coalesce(r.text, l.text, q.text), latest, at, time_zone) e
+		coalesce(r.text, l.text, q.text, recall._explain_suppression((contact).tenant_id, task_id, f.number, at, time_zone)),
+		latest, at, time_zone) e
 	ORDER BY f.step;
 END;
-COMMENT ON FUNCTION recall._explain_judgement(recall.contact, recall.policy, bigint, timestamptz, text) IS
+COMMENT ON FUNCTION recall._explain_judgement(recall.contact, recall.policy, bigint, boolean, timestamptz, text) IS
 'The checks of the judge for a contact, in words.';
 
 CREATE FUNCTION recall._explain_campaign(tenant_id int, batch_id bigint)
@@ -104,9 +122,21 @@ END;
 COMMENT ON FUNCTION recall._explain_campaign(int, bigint) IS
 'The checks that are the same for all contacts of a batch: what must be so for any of them to be recycled and called now.';
 
+CREATE FUNCTION recall._explain_permit(permit recall.dial, time_zone text) RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT CASE (permit).state
+		WHEN 'ready' THEN format('a permit for attempt %s on %s waits, due from %s on', (permit).attempt, (permit).number,
+			recall._local_time((permit).due_at, time_zone))
+		WHEN 'claimed' THEN format('attempt %s on %s is out with a dialer', (permit).attempt, (permit).number)
+		WHEN 'unknown' THEN format('the outcome of attempt %s on %s is unknown', (permit).attempt, (permit).number)
+		ELSE 'no permit waits and no call is out' END;
+END;
+COMMENT ON FUNCTION recall._explain_permit(recall.dial, text) IS 'A contact''s permit, or that it has none, in words.';
+
 CREATE FUNCTION recall.explain(tenant_id int, contact_id bigint, at timestamptz DEFAULT now())
 RETURNS TABLE (step int, check_name text, passed boolean, detail text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
 	contact recall.contact;
 	permit recall.dial;
@@ -114,7 +144,9 @@ DECLARE
 	asked recall.policy;
 	judged record;
 	time_zone text;
+	opens_at timestamptz;
 	instant timestamptz := coalesce(at, now());
+	all_passed boolean := true;
 BEGIN
 	PERFORM recall._require(tenant_id, 'read');
 	SELECT * INTO contact FROM recall.contact c WHERE c.tenant_id = explain.tenant_id AND c.contact_id = explain.contact_id;
@@ -122,9 +154,12 @@ BEGIN
 		PERFORM recall._deny(format('contact %s of tenant %s', explain.contact_id, explain.tenant_id));
 	END IF;
 	SELECT * INTO permit FROM recall.dial d WHERE d.tenant_id = explain.tenant_id AND d.contact_id = explain.contact_id;
-	SELECT * INTO campaign FROM recall._campaign(explain.tenant_id, contact.batch_id);
-	asked := (recall._task(explain.tenant_id, campaign.task_id)).policy;
+	SELECT t.policy INTO asked
+	FROM recall.batch b JOIN recall.task t ON t.tenant_id = b.tenant_id AND t.task_id = b.task_id
+	WHERE b.tenant_id = explain.tenant_id AND b.batch_id = contact.batch_id;
+	SELECT * INTO campaign FROM recall._campaign(explain.tenant_id, contact.batch_id, asked);
 	time_zone := coalesce(contact.time_zone, campaign.time_zone);
+	opens_at := recall.next_open(campaign.calling_hours, time_zone, instant, campaign.holidays);
 	SELECT * INTO judged FROM recall._judge(explain.tenant_id, contact.batch_id, asked, instant, 'infinity',
 		contact.contact_id - 1, contact.contact_id);
 
@@ -132,30 +167,38 @@ BEGIN
 	FOR check_name, passed, detail IN
 		SELECT * FROM recall._explain_campaign(explain.tenant_id, contact.batch_id)
 		UNION ALL
-		SELECT 'permit', permit.state IS NULL, CASE permit.state
-			WHEN 'ready' THEN format('a permit for attempt %s on %s waits, due from %s on', permit.attempt, permit.number,
-				recall._local_time(permit.due_at, time_zone))
-			WHEN 'claimed' THEN format('attempt %s on %s is out with a dialer', permit.attempt, permit.number)
-			WHEN 'unknown' THEN format('the outcome of attempt %s on %s is unknown', permit.attempt, permit.number)
-			ELSE 'no permit waits and no call is out' END
+		SELECT 'permit', permit.state IS NULL, recall._explain_permit(permit, time_zone)
 		UNION ALL
-		SELECT j.* FROM recall._explain_judgement(contact, asked, campaign.task_id, instant, time_zone) j
+		SELECT j.* FROM recall._explain_judgement(contact, asked, campaign.task_id, campaign.counts_per_number, instant, time_zone) j
 		WHERE asked IS NOT NULL
 		UNION ALL
-		SELECT 'calling hours', judged.due_at IS NOT NULL, concat_ws(': ', coalesce(campaign.calling_hours::text, 'at any time'),
-			coalesce('open from ' || recall._local_time(judged.due_at, time_zone) || ' on', 'they never open'))
-		WHERE judged.verdict IN ('recall', 'closed')
+		/* Of a contact that was not called the judge has no more to say. */
+		SELECT 'suppression', false, e.detail
+		FROM unnest(contact.numbers) n(number)
+		CROSS JOIN LATERAL recall._explain_suppression(explain.tenant_id, campaign.task_id, n.number, instant, time_zone) e(detail)
+		WHERE judged.calls = 0 AND e.detail IS NOT NULL
 		UNION ALL
-		SELECT 'verdict', coalesce(judged.verdict = 'recall' AND judged.due_at <= instant, false), CASE
-			WHEN asked IS NULL AND permit.state IS NULL THEN 'not recalled: recall is not enabled'
-			WHEN judged.verdict = 'recall' THEN format('%s: %s; %s, %s %s', judged.verdict, judged.reason, judged.number,
-				CASE WHEN judged.due_at <= instant THEN 'due since' ELSE 'not before' END,
-				recall._local_time(judged.due_at, time_zone))
-			ELSE format('%s: %s', coalesce(judged.verdict, 'queued'), coalesce(judged.reason, 'a permit is there')) END
+		SELECT 'calling hours', opens_at IS NOT DISTINCT FROM instant, concat_ws(': ', coalesce(campaign.calling_hours::text, 'at any time'),
+			CASE
+				WHEN opens_at = instant THEN 'open'
+				WHEN opens_at IS NULL THEN 'shut, and they never open again'
+				ELSE format('shut; open from %s on', recall._local_time(opens_at, time_zone)) END)
 	LOOP
 		step := step + 1;
+		all_passed := all_passed AND passed;
 		RETURN NEXT;
 	END LOOP;
+
+	step := step + 1;
+	check_name := 'verdict';
+	passed := coalesce(all_passed AND judged.verdict = 'recall' AND judged.due_at <= instant, false);
+	detail := CASE
+		WHEN judged.verdict = 'recall' THEN format('%s: %s; %s, %s %s', judged.verdict, judged.reason, judged.number,
+			CASE WHEN judged.due_at <= instant THEN 'due since' ELSE 'not before' END, recall._local_time(judged.due_at, time_zone))
+		WHEN permit.state IS NOT NULL THEN format('%s: %s', coalesce(judged.verdict, 'queued'), recall._explain_permit(permit, time_zone))
+		WHEN asked IS NULL THEN 'not recalled: recall is not enabled'
+		ELSE format('%s: %s', judged.verdict, judged.reason) END;
+	RETURN NEXT;
 END $$;
 COMMENT ON FUNCTION recall.explain(int, bigint, timestamptz) IS
-'Why a contact is called at an instant, or is not, and when it will be: a row for each check in its order, with the figures behind it and times by the callee''s clock; the last row is the verdict. It says what a recycle of the batch by the task''s policy would find. Right: read. Errors: 42501.';
+'Why a contact is called at an instant, or is not, and when it will be: a row for each check in its order, with the figures behind it and times by the callee''s clock. passed: it does not stand in the way of a call at that instant. The last row is the verdict that a recycle of the batch by the task''s policy would find, or the permit that waits; it has passed when the contact may be recalled and called at the instant. Right: read. Errors: 42501.';

@@ -71,10 +71,11 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_nestloop = off
 SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
 	task bigint := (recall._batch(recycle.tenant_id, recycle.batch_id)).task_id;
+	at timestamptz := clock_timestamp();
 BEGIN
 	WITH recalled AS MATERIALIZED (
 		SELECT j.contact_id, j.priority, j.attempts, j.number, j.due_at
-		FROM recall._judge(recycle.tenant_id, recycle.batch_id, recycle.policy, clock_timestamp(), recycle.requested_at,
+		FROM recall._judge(recycle.tenant_id, recycle.batch_id, recycle.policy, at, recycle.requested_at,
 			recycle.last_contact, upto_contact) j
 		WHERE j.verdict = 'recall'
 	), permit AS (

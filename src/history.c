@@ -4,7 +4,7 @@
  *
  * Collecting only copies; what the calls mean is worked out when all are there (judge_sql.c), so
  * that they may come in any order. A history is made and judged within a query: it can be shown,
- * but not read from a text, and so it is never stored.
+ * but not read from a text, and so it is not meant to be stored.
  */
 #include "history.h"
 
@@ -182,10 +182,9 @@ recall_finish_history(PG_FUNCTION_ARGS)
 
 	if (growing == NULL || growing->number_calls == 0)
 		PG_RETURN_NULL();
-	calls_end = offsetof(History, calls) + growing->number_calls * sizeof(HistoryCall);
+	calls_end = history_calls_end(growing->number_calls);
 	history = palloc(calls_end + growing->number_bytes);
-	SET_VARSIZE(history, calls_end + growing->number_bytes);
-	history->number_calls = growing->number_calls;
+	history_begin(history, calls_end + growing->number_bytes, growing->number_calls);
 	memcpy(history->calls, growing->calls, growing->number_calls * sizeof(HistoryCall));
 	memcpy((char *) history + calls_end, growing->bytes, growing->number_bytes);
 	for (int i = 0; i < history->number_calls; i++)
@@ -205,11 +204,24 @@ recall_history_in(PG_FUNCTION_ARGS)
 					errhint("Histories are made by the aggregate recall.history().")));
 }
 
+History *
+recall_get_history(Datum datum)
+{
+	History *history = (History *) PG_DETOAST_DATUM(datum);
+
+	if (history->version != HISTORY_VERSION)
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+						errmsg("history was made by another version of the extension"),
+						errhint("Histories are not for storing; make it anew with the aggregate "
+								"recall.history().")));
+	return history;
+}
+
 /* _history_out(history) returns cstring: a line for each call, as far as it decides */
 Datum
 recall_history_out(PG_FUNCTION_ARGS)
 {
-	History *history = (History *) PG_GETARG_VARLENA_P(0);
+	History *history = recall_get_history(PG_GETARG_DATUM(0));
 	StringInfoData out;
 
 	initStringInfo(&out);

@@ -26,9 +26,49 @@ typedef struct HistoryCall
 typedef struct History
 {
 	int32 header; /* the server's length word */
+	int32 version;
 	int32 number_calls;
+	int32 unused; /* the calls are aligned */
 	HistoryCall calls[FLEXIBLE_ARRAY_MEMBER];
 } History;
+
+#define HISTORY_VERSION 1
+
+static inline size_t
+history_calls_end(int number_calls)
+{
+	return offsetof(History, calls) + number_calls * sizeof(HistoryCall);
+}
+
+static inline void
+history_begin(History *history, size_t size, int number_calls)
+{
+	SET_VARSIZE(history, size);
+	history->version = HISTORY_VERSION;
+	history->number_calls = number_calls;
+	history->unused = 0;
+}
+
+/* Put the calls of one history into another, from a place on, and their texts where they are to be.
+ */
+static inline void
+history_put(History *to, int place, const History *from, size_t texts)
+{
+	size_t from_texts = history_calls_end(from->number_calls);
+
+	memcpy((char *) to + texts, (const char *) from + from_texts, VARSIZE(from) - from_texts);
+	for (int i = 0; i < from->number_calls; i++)
+	{
+		HistoryCall *call = &to->calls[place + i];
+
+		*call = from->calls[i];
+		call->number += (uint32) texts - (uint32) from_texts;
+		call->result += (uint32) texts - (uint32) from_texts;
+	}
+}
+
+/* Detoast a history and check its version; history.c. */
+extern History *recall_get_history(Datum datum);
 
 static inline const char *
 history_number(const History *history, const HistoryCall *call)

@@ -107,7 +107,7 @@ later(int64_t instant, int64_t seconds)
 static void
 check_called(Hearing *hearing)
 {
-	int calls = hearing->contact->number_calls;
+	int calls = hearing->contact->own.count;
 
 	tell(hearing, (Finding){ CHECK_CALLED, calls > 0, -1, -1, calls, 0, INT64_MIN });
 	if (calls == 0)
@@ -131,9 +131,9 @@ check_never(Hearing *hearing)
 {
 	const JudgedContact *contact = hearing->contact;
 
-	for (int i = 0; i < contact->number_calls; i++)
+	for (int i = 0; i < contact->own.count; i++)
 	{
-		const JudgedCall *call = &contact->calls[i];
+		const JudgedCall *call = &contact->own.calls[i];
 
 		if (call->rule >= 0 || ends_no_contact(hearing, call))
 			continue;
@@ -152,8 +152,8 @@ check_platform(Hearing *hearing)
 	const JudgedContact *contact = hearing->contact;
 	int in_a_row = 0;
 
-	while (in_a_row < contact->number_calls &&
-		   !recall_counts_as_attempt(contact->calls[contact->number_calls - 1 - in_a_row].cause))
+	while (in_a_row < contact->own.count &&
+		   !recall_counts_as_attempt(contact->own.calls[contact->own.count - 1 - in_a_row].cause))
 		in_a_row++;
 	tell(hearing, (Finding){ CHECK_PLATFORM, in_a_row < PLATFORM_FAILURES, -1, -1, in_a_row,
 							 PLATFORM_FAILURES, INT64_MIN });
@@ -185,8 +185,8 @@ count_attempts(const JudgedContact *contact)
 {
 	int count = 0;
 
-	for (int i = 0; i < contact->number_calls; i++)
-		count += recall_counts_as_attempt(contact->calls[i].cause);
+	for (int i = 0; i < contact->own.count; i++)
+		count += recall_counts_as_attempt(contact->own.calls[i].cause);
 	return count;
 }
 
@@ -222,8 +222,9 @@ check_max(Hearing *hearing)
 
 	if (allowed == 0)
 		return;
-	for (int i = 0; i < contact->number_calls; i++)
-		used += contact->calls[i].rule == rule && recall_counts_as_attempt(contact->calls[i].cause);
+	for (int i = 0; i < contact->own.count; i++)
+		used += contact->own.calls[i].rule == rule &&
+				recall_counts_as_attempt(contact->own.calls[i].cause);
 	tell(hearing, (Finding){ CHECK_MAX, used <= allowed, rule - 1, -1, used, allowed, INT64_MIN });
 	if (used > allowed)
 		decide(hearing, REASON_MAX, rule - 1);
@@ -235,19 +236,20 @@ invalid_numbers(const JudgedContact *contact)
 {
 	uint64_t numbers = 0;
 
-	for (int i = 0; i < contact->number_calls; i++)
-		if (contact->calls[i].number >= 0 && is_of_class(&contact->calls[i], CLASS_INVALID_NUMBER))
-			numbers |= UINT64_C(1) << contact->calls[i].number;
+	for (int i = 0; i < contact->own.count; i++)
+		if (contact->own.calls[i].number >= 0 &&
+			is_of_class(&contact->own.calls[i], CLASS_INVALID_NUMBER))
+			numbers |= UINT64_C(1) << contact->own.calls[i].number;
 	return numbers;
 }
 
 static int
-count_attempts_to(const JudgedCall *calls, int number_calls, int number)
+count_attempts_to(const JudgedCalls *list, int number)
 {
 	int count = 0;
 
-	for (int i = 0; i < number_calls; i++)
-		count += calls[i].number == number && recall_counts_as_attempt(calls[i].cause);
+	for (int i = 0; i < list->count; i++)
+		count += list->calls[i].number == number && recall_counts_as_attempt(list->calls[i].cause);
 	return count;
 }
 
@@ -255,7 +257,6 @@ count_attempts_to(const JudgedCall *calls, int number_calls, int number)
 static bool
 has_calls_left(const Hearing *hearing, int number)
 {
-	const JudgedContact *contact = hearing->contact;
 	const Policy *policy = hearing->policy;
 	bool passed = true;
 
@@ -266,8 +267,7 @@ has_calls_left(const Hearing *hearing, int number)
 
 		if (limit->period != LIMIT_IN_ALL || !limit->per_number)
 			continue;
-		used = count_attempts_to(contact->calls, contact->number_calls, number) +
-			   count_attempts_to(contact->others, contact->number_others, number);
+		used = count_attempts_to(&hearing->contact->to_numbers, number);
 		tell(hearing, (Finding){ CHECK_NUMBER_LIMIT, used < limit->calls, i, number, used,
 								 limit->calls, INT64_MIN });
 		passed &= used < limit->calls;
@@ -335,8 +335,8 @@ check_delay(Hearing *hearing)
 	int matches = 0;
 	int delay = 0;
 
-	for (int i = 0; i < contact->number_calls; i++)
-		matches += contact->calls[i].rule == hearing->latest->rule;
+	for (int i = 0; i < contact->own.count; i++)
+		matches += contact->own.calls[i].rule == hearing->latest->rule;
 	if (rule->number_delays > 0)
 		delay = rule->delays[(matches < rule->number_delays ? matches : rule->number_delays) - 1];
 	put_off(hearing, later(hearing->latest->ended_at, delay));
@@ -361,15 +361,13 @@ static int
 gather(const Hearing *hearing, const PolicyLimit *limit)
 {
 	const JudgedContact *contact = hearing->contact;
+	const JudgedCalls *list = limit->per_number ? &contact->to_numbers : &contact->own;
 	const LocalDays *days = &contact->days;
-	int all = contact->number_calls + (limit->per_number ? contact->number_others : 0);
 	int count = 0;
 
-	for (int i = 0; i < all; i++)
+	for (int i = 0; i < list->count; i++)
 	{
-		const JudgedCall *call = i < contact->number_calls
-									 ? &contact->calls[i]
-									 : &contact->others[i - contact->number_calls];
+		const JudgedCall *call = &list->calls[i];
 
 		if (limit->per_number && call->number != hearing->judgement.number)
 			continue;
@@ -420,45 +418,44 @@ check_periods(Hearing *hearing)
 	}
 }
 
-/* Put off until a quiet that follows any of these calls is over; give how many it follows. */
-static int
-keep_quiet(const Hearing *hearing, int item, const JudgedCall *calls, int number_calls,
-		   int64_t *instant)
+/* The end of a quiet after the calls that it follows, and how many they are. */
+static int64_t
+end_of_quiet(const Hearing *hearing, int item, int *used)
 {
 	const PolicyQuiet *quiet = &hearing->policy->quiets[item];
-	int count = 0;
+	const JudgedCalls *list =
+		quiet->per_number ? &hearing->contact->to_numbers : &hearing->contact->own;
+	int64_t latest = INT64_MIN;
 
-	for (int i = 0; i < number_calls; i++)
+	*used = 0;
+	for (int i = 0; i < list->count; i++)
 	{
-		int64_t end = later(calls[i].ended_at, quiet->seconds);
+		const JudgedCall *call = &list->calls[i];
+		int64_t end = later(call->ended_at, quiet->seconds);
 
-		if ((calls[i].quiets >> item & 1) == 0 ||
-			(quiet->per_number && calls[i].number != hearing->judgement.number))
+		if ((call->quiets >> item & 1) == 0 ||
+			(quiet->per_number && call->number != hearing->judgement.number))
 			continue;
-		count++;
-		if (end > *instant)
-			*instant = end;
+		(*used)++;
+		if (end > latest)
+			latest = end;
 	}
-	return count;
+	return latest;
 }
 
 /* The quiet times after certain calls. */
 static void
 check_quiets(Hearing *hearing)
 {
-	const JudgedContact *contact = hearing->contact;
-
 	for (int i = 0; i < hearing->policy->number_quiets; i++)
 	{
 		bool per_number = hearing->policy->quiets[i].per_number;
-		int64_t instant = INT64_MIN;
-		int count = keep_quiet(hearing, i, contact->calls, contact->number_calls, &instant);
+		int used;
+		int64_t end = end_of_quiet(hearing, i, &used);
 
-		if (per_number)
-			count += keep_quiet(hearing, i, contact->others, contact->number_others, &instant);
-		put_off(hearing, instant);
+		put_off(hearing, end);
 		tell(hearing, (Finding){ CHECK_QUIET, true, i, per_number ? hearing->judgement.number : -1,
-								 count, 0, instant });
+								 used, 0, end });
 	}
 }
 
@@ -488,9 +485,9 @@ recall_judge(const JudgedContact *contact, const FindingSink *sink)
 						.judgement = { .number = -1, .due_at = INT64_MIN } };
 
 	check_called(&hearing);
-	if (contact->number_calls == 0)
+	if (contact->own.count == 0)
 		return hearing.judgement;
-	hearing.latest = &contact->calls[contact->number_calls - 1];
+	hearing.latest = &contact->own.calls[contact->own.count - 1];
 	MAKE_CHECKS(&hearing, history_checks);
 	if (hearing.latest->rule > 0)
 		MAKE_CHECKS(&hearing, rule_checks);
@@ -500,22 +497,41 @@ recall_judge(const JudgedContact *contact, const FindingSink *sink)
 	return hearing.judgement;
 }
 
+/* The calls of a list, which is in the order of their beginning, that had begun at an instant. */
+static JudgedCalls
+begun_until(const JudgedCalls *list, int64_t instant)
+{
+	int low = 0;
+	int high = list->count;
+
+	while (low < high)
+	{
+		int middle = (low + high) / 2;
+
+		if (list->calls[middle].started_at <= instant)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return (JudgedCalls){ list->calls, low };
+}
+
 int
 recall_replay(const JudgedContact *contact)
 {
 	JudgedContact past = *contact;
+	bool knows_others = contact->to_numbers.calls != contact->own.calls;
 
-	past.number_others = 0;
-	for (past.number_calls = contact->number_calls > 0; past.number_calls < contact->number_calls;
-		 past.number_calls++)
+	for (past.own.count = contact->own.count > 0; past.own.count < contact->own.count;
+		 past.own.count++)
 	{
-		int64_t instant = contact->calls[past.number_calls - 1].ended_at;
-
-		while (past.number_others < contact->number_others &&
-			   contact->others[past.number_others].started_at <= instant)
-			past.number_others++;
+		past.to_numbers =
+			knows_others
+				? begun_until(&contact->to_numbers, contact->own.calls[past.own.count - 1].ended_at)
+				: past.own;
 		if (recall_judge(&past, NULL).reason != REASON_RULE)
 			break;
+		contact->breathe();
 	}
-	return past.number_calls;
+	return past.own.count;
 }

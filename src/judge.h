@@ -19,7 +19,7 @@
 /* A call as the policy sees it. */
 typedef struct JudgedCall
 {
-	int attempt;	 /* the latest has the highest; immaterial for other contacts' calls */
+	int attempt;	 /* the latest has the highest */
 	int cause;		 /* catalogue number, or CAUSE_ANSWERED */
 	int number;		 /* which of the contact's numbers, from 0; -1 = none of them */
 	int rule;		 /* that matches it first, as recall_policy_match() gives it */
@@ -37,18 +37,22 @@ typedef struct LocalDays
 	void *zone;
 } LocalDays;
 
+typedef struct JudgedCalls
+{
+	const JudgedCall *calls;
+	int count;
+} JudgedCalls;
+
 typedef struct JudgedContact
 {
 	const Policy *policy;
-	const JudgedCall *calls; /* the contact's own, by attempt */
-	int number_calls;
-	const JudgedCall
-		*others; /* other contacts' calls to the contact's numbers, by their beginning */
-	int number_others;
+	JudgedCalls own;		/* the contact's, by attempt */
+	JudgedCalls to_numbers; /* those that count "per number": own, or everybody's by beginning */
 	int number_numbers;
 	uint64_t suppressed; /* a bit for each number that may not be called now */
 	LocalDays days;
-	int64_t *scratch; /* room for one instant of every call, own and others' */
+	int64_t *scratch;	   /* room for an instant of each call of the longer list */
+	void (*breathe)(void); /* called now and then; may not return */
 } JudgedContact;
 
 typedef enum Verdict

@@ -15,6 +15,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -34,7 +35,7 @@ enum
 	ARG_NUMBERS,
 	ARG_TIME_ZONE,
 	ARG_SUPPRESSED,
-	ARG_OTHERS
+	ARG_NUMBER_CALLS
 };
 
 /* What a function keeps between the contacts of a query. */
@@ -48,6 +49,8 @@ typedef struct JudgeCache
 	Oid verdict_values[VERDICT_NEW + 1];
 	Datum *reasons; /* by reason and item; 0 = not yet; lives with the policy */
 } JudgeCache;
+
+#define LONG_ITEM 200 /* bytes; a reason cuts what is longer */
 
 /* A contact and what it was made from. */
 typedef struct Case
@@ -80,9 +83,11 @@ get_cache(FunctionCallInfo fcinfo)
 static void
 keep_policy(JudgeCache *cache, struct varlena *datum)
 {
-	if (recall_cache_policy(&cache->policy, datum))
-		cache->reasons = MemoryContextAllocZero(cache->policy.context,
-												NUMBER_REASONS * POLICY_MAX_RULES * sizeof(Datum));
+	if (!recall_cache_policy(&cache->policy, datum) && cache->reasons != NULL)
+		return;
+	cache->reasons = NULL;
+	cache->reasons = MemoryContextAllocZero(cache->policy.context,
+											NUMBER_REASONS * POLICY_MAX_RULES * sizeof(Datum));
 }
 
 /* ---------------------------------------------------------------- the callee's days */
@@ -97,6 +102,13 @@ static int64_t
 end_of_day(void *clock, int64_t day)
 {
 	return recall_end_of_day(clock, day);
+}
+
+/* Let a long judgement be cancelled. */
+static void
+breathe(void)
+{
+	CHECK_FOR_INTERRUPTS();
 }
 
 /* ---------------------------------------------------------------- from a history to a contact */
@@ -213,7 +225,7 @@ take_calls(const Case *judged, const History *history, int (*compare)(const void
 	bool is_sorted = true;
 
 	*count = history == NULL ? 0 : history->number_calls;
-	calls = palloc(*count * sizeof(JudgedCall));
+	calls = palloc_extended(*count * sizeof(JudgedCall), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < *count; i++)
 	{
 		calls[i] = make_call(judged, history, i);
@@ -227,7 +239,7 @@ take_calls(const Case *judged, const History *history, int (*compare)(const void
 static const History *
 get_history(FunctionCallInfo fcinfo, int argument)
 {
-	return PG_ARGISNULL(argument) ? NULL : (History *) PG_GETARG_VARLENA_P(argument);
+	return PG_ARGISNULL(argument) ? NULL : recall_get_history(PG_GETARG_DATUM(argument));
 }
 
 /* Make the case of a function's arguments, of which the policy is not null. */
@@ -256,10 +268,13 @@ make_case(FunctionCallInfo fcinfo)
 	contact->number_numbers = judged.number_numbers;
 	contact->suppressed = suppressed_numbers(fcinfo, &judged);
 	contact->days = (LocalDays){ day_of, end_of_day, &cache->clock };
-	contact->calls = take_calls(&judged, judged.history, by_attempt, &contact->number_calls);
-	contact->others =
-		take_calls(&judged, get_history(fcinfo, ARG_OTHERS), by_beginning, &contact->number_others);
-	contact->scratch = palloc((contact->number_calls + contact->number_others) * sizeof(int64_t));
+	contact->own.calls = take_calls(&judged, judged.history, by_attempt, &contact->own.count);
+	contact->to_numbers = contact->own;
+	if (!PG_ARGISNULL(ARG_NUMBER_CALLS))
+		contact->to_numbers.calls = take_calls(&judged, get_history(fcinfo, ARG_NUMBER_CALLS),
+											   by_beginning, &contact->to_numbers.count);
+	contact->scratch = palloc(Max(contact->own.count, contact->to_numbers.count) * sizeof(int64_t));
+	contact->breathe = breathe;
 	return judged;
 }
 
@@ -267,7 +282,7 @@ make_case(FunctionCallInfo fcinfo)
 
 /* The type of the rows that a function returns, or returns an array of. */
 static TupleDesc
-get_row(FunctionCallInfo fcinfo, JudgeCache *cache)
+get_row(FunctionCallInfo fcinfo, JudgeCache *cache, int columns)
 {
 	MemoryContext previous;
 	Oid type = get_fn_expr_rettype(fcinfo->flinfo);
@@ -279,6 +294,10 @@ get_row(FunctionCallInfo fcinfo, JudgeCache *cache)
 	previous = MemoryContextSwitchTo(cache->context);
 	cache->row = lookup_rowtype_tupdesc_copy(type, -1);
 	MemoryContextSwitchTo(previous);
+	if (cache->row->natts != columns)
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("type %s does not have %d columns", format_type_be(type), columns),
+						errhint("The library is not of the installed version of the extension.")));
 	return cache->row;
 }
 
@@ -302,6 +321,8 @@ get_reason(JudgeCache *cache, const Judgement *judgement)
 		recall_policy_print_rule(policy, &policy->rules[judgement->item], item);
 	else if (meaning->about == ITEM_LIMIT)
 		recall_policy_print_limit(&policy->limits[judgement->item], item);
+	if (item->length > LONG_ITEM)
+		strcpy(item->text + LONG_ITEM, "...");
 	*kept = CStringGetTextDatum(
 		psprintf("%s%s%s", meaning->text, item->length > 0 ? ": " : "", item->text));
 	pfree(item);
@@ -317,8 +338,8 @@ instant_datum(int64_t instant)
 }
 
 /*
- * judge(policy, calls history, numbers text[], time_zone text, suppressed text[], others history)
- * returns judgement
+ * judge(policy, calls history, numbers text[], time_zone text, suppressed text[], number_calls
+ * history) returns judgement
  */
 Datum
 recall_judge_calls(PG_FUNCTION_ARGS)
@@ -365,7 +386,7 @@ recall_judge_calls(PG_FUNCTION_ARGS)
 	if (judged.history != NULL)
 	{
 		const HistoryCall *latest =
-			&judged.history->calls[judged.contact.calls[judged.contact.number_calls - 1].origin];
+			&judged.history->calls[judged.contact.own.calls[judged.contact.own.count - 1].origin];
 		const char *result = history_result(judged.history, latest);
 
 		values[ATTEMPTS] = Int32GetDatum(latest->attempt);
@@ -379,7 +400,7 @@ recall_judge_calls(PG_FUNCTION_ARGS)
 				PointerGetDatum(cstring_to_text_with_len(result, latest->result_length));
 	}
 	PG_RETURN_DATUM(
-		HeapTupleGetDatum(heap_form_tuple(get_row(fcinfo, judged.cache), values, nulls)));
+		HeapTupleGetDatum(heap_form_tuple(get_row(fcinfo, judged.cache, COLUMNS), values, nulls)));
 }
 
 /* The findings of a judgement, as they come. */
@@ -425,7 +446,7 @@ recall_explain_calls(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(ARG_POLICY))
 		PG_RETURN_NULL();
 	judged = make_case(fcinfo);
-	findings = (Findings){ .judged = &judged, .row = get_row(fcinfo, judged.cache) };
+	findings = (Findings){ .judged = &judged, .row = get_row(fcinfo, judged.cache, 7) };
 	recall_judge(&judged.contact, &(FindingSink){ add_finding, &findings });
 	PG_RETURN_DATUM(makeArrayResult(findings.rows, CurrentMemoryContext));
 }

@@ -28,7 +28,7 @@ AS $$
 	SELECT concat_ws(' ', j.verdict, array_position((e).numbers, j.number), to_char(j.due_at, 'DD/HH24:MI'), 'rule ' || j.rule,
 		'| ' || split_part(j.reason, ': ', 1))
 	FROM recall.judge((e).policy, t.history((e).calls, VARIADIC (e).numbers), (e).numbers, (e).zone, (e).suppressed,
-		t.history((e).others, VARIADIC (e).numbers)) j
+		t.history((e).calls || (e).others, VARIADIC (e).numbers)) j
 $$;
 
 INSERT INTO t.example (says, policy, calls, expected) VALUES

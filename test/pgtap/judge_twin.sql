@@ -337,20 +337,20 @@ FROM contact c
 LEFT JOIN (
 	SELECT id,
 		recall.history(attempt, number, failure_cause, business_result, started_at, ended_at) FILTER (WHERE NOT of_others) AS own,
-		recall.history(attempt, number, failure_cause, business_result, started_at, ended_at) FILTER (WHERE of_others) AS others
+		recall.history(attempt, number, failure_cause, business_result, started_at, ended_at) AS to_numbers
 	FROM past_call
 	GROUP BY id) h USING (id),
-recall.judge(c.policy, h.own, c.numbers, c.time_zone, c.suppressed, h.others) j;
+recall.judge(c.policy, h.own, c.numbers, c.time_zone, c.suppressed, h.to_numbers) j;
 
--- Write a contact's calls, or those of others, as a value that can be given to judge().
-CREATE FUNCTION pg_temp.history_text(contact int, given_others boolean) RETURNS text LANGUAGE sql
+-- Write a contact's calls, or everybody's to its numbers, as a value that can be given to judge().
+CREATE FUNCTION pg_temp.history_text(contact int, of_everybody boolean) RETURNS text LANGUAGE sql
 AS $$
 	SELECT coalesce(format('(SELECT recall.history(attempt, number, failure_cause, business_result, started_at, ended_at) FROM json_to_recordset(%L) c '
 		|| '(attempt int, number text, failure_cause recall.failure_cause, business_result text, started_at timestamptz, ended_at timestamptz))',
 		json_agg(json_strip_nulls(json_build_object('attempt', attempt, 'number', number, 'failure_cause', failure_cause, 'business_result', business_result,
 			'started_at', started_at, 'ended_at', ended_at)) ORDER BY attempt, started_at)), 'NULL')
 	FROM past_call
-	WHERE id = contact AND of_others = given_others
+	WHERE id = contact AND (of_everybody OR NOT of_others)
 $$;
 
 -- Assert that a query finds no contact; say of three of those that it finds how to judge them again.
@@ -384,7 +384,7 @@ SELECT pg_temp.finds_none('SELECT id FROM judged j JOIN twin t USING (id)
 CREATE TEMPORARY TABLE collected AS
 SELECT id,
 	recall.history(attempt, number, failure_cause, business_result, started_at, ended_at) FILTER (WHERE NOT of_others) AS own,
-	recall.history(attempt, number, failure_cause, business_result, started_at, ended_at) FILTER (WHERE of_others) AS others
+	recall.history(attempt, number, failure_cause, business_result, started_at, ended_at) AS to_numbers
 FROM (SELECT * FROM past_call ORDER BY random()) p
 GROUP BY id;
 
@@ -392,7 +392,7 @@ SELECT pg_temp.finds_none('SELECT j.id
 	FROM judged j
 	JOIN contact c USING (id)
 	LEFT JOIN collected h USING (id),
-	LATERAL (SELECT c.id, again.* FROM recall.judge(c.policy, h.own, c.numbers, c.time_zone, c.suppressed, h.others) again) again
+	LATERAL (SELECT c.id, again.* FROM recall.judge(c.policy, h.own, c.numbers, c.time_zone, c.suppressed, h.to_numbers) again) again
 	WHERE j IS DISTINCT FROM again', 'the order of the calls does not matter');
 
 -- Whether that means something ------------------------------------------------------------------------

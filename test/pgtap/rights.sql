@@ -136,9 +136,12 @@ FROM (SELECT statement FROM t.action UNION ALL SELECT statement FROM t.owner_act
 
 SELECT is(t.try($$SELECT recall.suppress($, '+49301234567')$$, :acme, x.role), x.answer, format('suppress(): %s', x.role))
 FROM (VALUES ('t_dial', ''), ('t_manage', '')) AS x(role, answer);
-SELECT t.refused(format($$SELECT recall.suppress(%s, '+49301234567')$$, x.tenant), '42501', format('permission denied for tenant %s, right "manage"', x.tenant),
+SELECT t.refused(format($$SELECT recall.suppress(%s, '+49301234567')$$, x.tenant), '42501', format('permission denied for tenant %s, right "dial"', x.tenant),
 	'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().', format('suppress(): not %s in %s', x.role, x.tenant), x.role)
 FROM (VALUES (:acme, 't_read'), (:acme, 't_recycle'), (:acme, 't_foreign'), (:acme, 't_executes'), (2147483647, 't_dial')) AS x(tenant, role);
+SELECT t.refused(format($$SELECT recall.suppress(%s, %L, now() + interval '1 s')$$, :acme, t.number(9)), '42501', format('permission denied for tenant %s, right "manage"', :acme),
+	'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().', 'suppress(): a dialer shortens nothing', 't_dial');
+SELECT is(t.try($$SELECT recall.suppress($, t.number(9), 'infinity')$$, :acme, 't_dial'), '', 'suppress(): but may say it again');
 SELECT t.refused(replace(x.statement, '$', :acme::text), '42501', format('permission denied for task 77 of tenant %s', :acme),
 	'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().', x.statement)
 FROM (VALUES ($$SELECT recall.suppress($, '+49301234567', task_id => 77)$$), ($$SELECT recall.unsuppress($, '+49301234567', 77)$$)) AS x(statement);

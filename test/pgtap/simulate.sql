@@ -77,17 +77,25 @@ SELECT results_eq(format($$SELECT step, check_name, passed, detail FROM recall.e
 	(17, 'delay', true, 'match 1 of the rule is due from 2026-01-05 08:00:00 America/New_York on: busy after 1 h max 2 next number'),
 	(18, 'period', true, 'holds nothing up: limit 3 per 24 h'),
 	(19, 'quiet', true, 'a call is allowed from 2026-01-05 08:00:00 America/New_York on: quiet 2 h after answered'),
-	(20, 'calling hours', true, 'Mo-Fr 09:00-20:00: open from 2026-01-05 09:00:00 America/New_York on'),
+	(20, 'calling hours', false, 'Mo-Fr 09:00-20:00: shut; open from 2026-01-05 09:00:00 America/New_York on'),
 	(21, 'verdict', false, 'recall: a rule recalls this outcome: busy after 1 h max 2 next number; +49301000003, not before 2026-01-05 09:00:00 America/New_York')$$,
 	'every check with its figures, by the callee''s clock');
 SELECT is((SELECT passed FROM recall.explain(:acme, 3, '2026-01-05 14:00+00') WHERE check_name = 'verdict'), true, 'when it is due, the verdict passes');
-SELECT is((SELECT string_agg(check_name || ': ' || detail, E'\n' ORDER BY step) FROM recall.explain(:acme, 4, now()) WHERE NOT passed),
+SELECT is((SELECT string_agg(check_name || ': ' || detail, E'\n' ORDER BY step) FROM recall.explain(:acme, 4, '2026-01-06 15:00+00') WHERE NOT passed),
 	format(E'invalid number: %1$s: a call failed for good\ninvalid number: %2$s: a call failed for good\nnumber: no number is left\nverdict: exhausted: no number is left that may be called: busy after 1 h max 2 next number', t.number(4), t.number(70)),
 	'what fails is what stands in the way');
-SELECT is((SELECT detail FROM recall.explain(:acme, 5, now()) WHERE check_name = 'verdict'), 'new: not called yet', 'a contact that was not called');
+SELECT matches((SELECT detail FROM recall.explain(:acme, 5, now()) WHERE check_name = 'verdict'), '^new: a permit for attempt 1 on \+49301000005 waits, due from [-0-9: ]+ America/New_York on$', 'a contact whose first attempt waits');
+SELECT recall.suppress(:acme, t.number(5), '2999-01-01', 'asked us to');
+SELECT is((SELECT string_agg(detail, E'\n') FROM recall.explain(:acme, 5, '2026-01-06 15:00+00') WHERE check_name = 'suppression'), '+49301000005: suppressed until 2998-12-31 19:00:00 America/New_York, asked us to', 'which is told that its number is suppressed, until when and why');
+SELECT recall.suppress(:acme, t.number(3));
+SELECT recall.suppress(:acme, t.number(3), '2999-01-01', task_id => :task);
+SELECT is((SELECT string_agg(check_name || ': ' || detail, E'\n' ORDER BY step) FROM recall.explain(:acme, 3, '2026-01-06 15:00+00') WHERE NOT passed),
+	E'suppression: +49301000003: suppressed for good; suppressed by the task until 2998-12-31 19:00:00 America/New_York\nnumber: no number is left\nverdict: suppressed: every number that is left is suppressed: busy after 1 h max 2 next number', 'likewise one that was called');
+SELECT recall.unsuppress(:acme, t.number(3)), recall.unsuppress(:acme, t.number(3), :task);
+SELECT is((SELECT string_agg(detail, ' ') FROM recall.explain(:acme, 3, '2026-01-06 15:00+00') WHERE NOT passed), NULL, 'when nothing stands in the way, every check has passed, the verdict too');
 SELECT is((SELECT detail FROM recall.explain(:acme, 2, now()) WHERE check_name = 'verdict'), 'done: no rule recalls this outcome', 'one that bought');
 SELECT recall.suspend_task(:acme, :task), recall.set_policy(:acme, :task, NULL);
-SELECT is((SELECT string_agg(check_name || ': ' || detail, E'\n' ORDER BY step) FROM recall.explain(:acme, 3, now()) WHERE NOT passed),
+SELECT is((SELECT string_agg(check_name || ': ' || detail, E'\n' ORDER BY step) FROM recall.explain(:acme, 3, '2026-01-06 15:00+00') WHERE NOT passed),
 	E'policy: recall is not enabled: the task has no policy\ntask: task 1 "Winter" is suspended\nverdict: not recalled: recall is not enabled', 'a task without a policy, suspended');
 
 SELECT * FROM finish();
