@@ -185,7 +185,8 @@ BEGIN
 				ELSE format('shut; open from %s on', recall._local_time(opens_at, time_zone)) END)
 	LOOP
 		step := step + 1;
-		all_passed := all_passed AND passed;
+		/* A number that may not be called is in the way only when none is left, which is a check of its own. */
+		all_passed := all_passed AND (passed OR check_name IN ('invalid number', 'number limit', 'suppression'));
 		RETURN NEXT;
 	END LOOP;
 
