@@ -9,7 +9,8 @@
  *	selector := members (8) of classes and causes; size (2) and codes of results
  *
  * Numbers have their low byte first. There is neither padding nor anything of a database in it, so
- * equal policies have equal bytes. Reading checks every bound, so that damaged bytes are refused.
+ * equal policies have equal bytes. Reading checks whatever the parser does, except for the order in
+ * lists, so that damaged bytes are refused, or make a policy that could have been written.
  */
 #include <string.h>
 
@@ -144,9 +145,9 @@ typedef struct Reader
 	bool damaged;
 } Reader;
 
-/* Take a number that may not exceed a maximum. */
+/* Take a number that lies between two others. */
 static uint64_t
-take_number(Reader *reader, int size, uint64_t maximum)
+take_number(Reader *reader, int size, uint64_t minimum, uint64_t maximum)
 {
 	uint64_t number = 0;
 
@@ -158,7 +159,7 @@ take_number(Reader *reader, int size, uint64_t maximum)
 	for (int i = 0; i < size; i++)
 		number |= (uint64_t) reader->next[i] << (8 * i);
 	reader->next += size;
-	if (number > maximum)
+	if (number < minimum || number > maximum)
 	{
 		reader->damaged = true;
 		return 0;
@@ -166,11 +167,30 @@ take_number(Reader *reader, int size, uint64_t maximum)
 	return number;
 }
 
-/* Take codes into the pool, checking their lengths. */
+/* Take a first byte: flags, of which only some are known, and a kind or a period. */
+static int
+take_flags(Reader *reader, int known, int *kind)
+{
+	int first = (int) take_number(reader, 1, 0, 0xFF);
+
+	*kind = first & KIND_MASK;
+	if ((first & ~KIND_MASK & ~known) != 0)
+		reader->damaged = true;
+	return first & known;
+}
+
+/* Take a set of classes or causes. */
+static uint64_t
+take_members(Reader *reader, int count)
+{
+	return take_number(reader, 8, 1, (UINT64_C(1) << count) - 1);
+}
+
+/* Take codes into the pool, checking each. */
 static void
 take_codes(Reader *reader, Policy *policy, PolicySelector *selector)
 {
-	int size = (int) take_number(reader, 2, POLICY_MAX_SIZE - policy->pool_size);
+	int size = (int) take_number(reader, 2, 1, POLICY_MAX_SIZE - policy->pool_size);
 
 	if (reader->end - reader->next < size)
 	{
@@ -183,8 +203,8 @@ take_codes(Reader *reader, Policy *policy, PolicySelector *selector)
 	policy->pool_size += size;
 	reader->next += size;
 	for (int i = selector->codes; i < policy->pool_size; i += 1 + policy->pool[i])
-		if (policy->pool[i] < 1 || policy->pool[i] > POLICY_MAX_CODE ||
-			policy->pool[i] >= policy->pool_size - i)
+		if (policy->pool[i] >= policy->pool_size - i ||
+			!recall_policy_is_code((const char *) &policy->pool[i + 1], policy->pool[i]))
 		{
 			reader->damaged = true;
 			return;
@@ -192,51 +212,72 @@ take_codes(Reader *reader, Policy *policy, PolicySelector *selector)
 }
 
 static int
-take_selector(Reader *reader, Policy *policy, PolicySelector *selector)
+take_selector(Reader *reader, Policy *policy, PolicySelector *selector, int known_flags)
 {
-	int first = (int) take_number(reader, 1, 0xFF);
+	int kind;
+	int flags = take_flags(reader, known_flags, &kind);
 
-	selector->kind = first & KIND_MASK;
+	selector->kind = kind;
 	if (selector->kind == SELECT_CLASS)
-		selector->members = take_number(reader, 8, (UINT64_C(1) << NUMBER_CAUSE_CLASSES) - 1);
+		selector->members = take_members(reader, NUMBER_CAUSE_CLASSES);
 	else if (selector->kind == SELECT_CAUSE)
-		selector->members = take_number(reader, 8, (UINT64_C(1) << NUMBER_FAILURE_CAUSES) - 1);
+		selector->members = take_members(reader, NUMBER_FAILURE_CAUSES);
 	else if (selector->kind == SELECT_RESULT)
 		take_codes(reader, policy, selector);
 	else if (selector->kind != SELECT_FAILED && selector->kind != SELECT_ANSWERED)
 		reader->damaged = true;
-	return first & ~KIND_MASK;
+	return flags;
 }
 
 static void
 take_rule(Reader *reader, Policy *policy, PolicyRule *rule)
 {
-	int flags = take_selector(reader, policy, &rule->selector);
+	int flags = take_selector(reader, policy, &rule->selector, FLAG_NEVER | FLAG_NEXT_NUMBER);
 
 	rule->never = (flags & FLAG_NEVER) != 0;
 	rule->next_number = (flags & FLAG_NEXT_NUMBER) != 0;
-	rule->number_delays = (int) take_number(reader, 1, POLICY_MAX_DELAYS);
+	rule->number_delays = (int) take_number(reader, 1, 0, POLICY_MAX_DELAYS);
 	for (int i = 0; i < rule->number_delays; i++)
-		rule->delays[i] = (int) take_number(reader, 4, POLICY_MAX_DURATION);
-	rule->max = (int) take_number(reader, 2, POLICY_MAX_COUNT);
+		rule->delays[i] = (int) take_number(reader, 4, 1, POLICY_MAX_DURATION);
+	rule->max = (int) take_number(reader, 2, 0, POLICY_MAX_COUNT);
+	if (rule->never && (rule->number_delays > 0 || rule->max > 0 || rule->next_number))
+		reader->damaged = true;
 }
 
 static void
 take_limit(Reader *reader, PolicyLimit *limit)
 {
-	int first = (int) take_number(reader, 1, FLAG_PER_NUMBER | LIMIT_ROLLING);
+	int period;
+	bool rolling;
 
-	limit->period = first & KIND_MASK;
-	limit->per_number = (first & FLAG_PER_NUMBER) != 0;
-	limit->calls = (int) take_number(reader, 2, POLICY_MAX_COUNT);
-	limit->seconds = (int) take_number(reader, 4, POLICY_MAX_DURATION);
+	limit->per_number = take_flags(reader, FLAG_PER_NUMBER, &period) != 0;
+	limit->period = period;
+	rolling = limit->period == LIMIT_ROLLING;
+	limit->calls = (int) take_number(reader, 2, 1, POLICY_MAX_COUNT);
+	limit->seconds =
+		(int) take_number(reader, 4, rolling ? 1 : 0, rolling ? POLICY_MAX_DURATION : 0);
+	if (!rolling && limit->period != LIMIT_IN_ALL && limit->period != LIMIT_CALENDAR_DAY)
+		reader->damaged = true;
+}
+
+/* Whether a selector of a list has one member. */
+static bool
+is_single(const Policy *policy, const PolicySelector *selector)
+{
+	PolicyCode code = recall_policy_first_code(policy, selector);
+
+	if (code.text != NULL)
+		return recall_policy_next_code(policy, selector, code).text == NULL;
+	return (selector->members & (selector->members - 1)) == 0;
 }
 
 static void
 take_quiet(Reader *reader, Policy *policy, PolicyQuiet *quiet)
 {
-	quiet->per_number = (take_selector(reader, policy, &quiet->after) & FLAG_PER_NUMBER) != 0;
-	quiet->seconds = (int) take_number(reader, 4, POLICY_MAX_DURATION);
+	quiet->per_number = take_selector(reader, policy, &quiet->after, FLAG_PER_NUMBER) != 0;
+	quiet->seconds = (int) take_number(reader, 4, 1, POLICY_MAX_DURATION);
+	if (quiet->after.kind == SELECT_FAILED || !is_single(policy, &quiet->after))
+		reader->damaged = true;
 }
 
 /* Read the stored form; return false when it is damaged or of a later format. */
@@ -246,11 +287,11 @@ recall_policy_unpack(const unsigned char *bytes, size_t size, Policy *policy)
 	Reader reader = { bytes, bytes + size, false };
 
 	memset(policy, 0, offsetof(Policy, pool));
-	if (take_number(&reader, 1, 0xFF) != FORMAT_VERSION)
+	if (size > POLICY_MAX_SIZE || take_number(&reader, 1, 0, 0xFF) != FORMAT_VERSION)
 		return false;
-	policy->number_rules = (int) take_number(&reader, 1, POLICY_MAX_RULES);
-	policy->number_limits = (int) take_number(&reader, 1, POLICY_MAX_LIMITS);
-	policy->number_quiets = (int) take_number(&reader, 1, POLICY_MAX_QUIETS);
+	policy->number_rules = (int) take_number(&reader, 1, 1, POLICY_MAX_RULES);
+	policy->number_limits = (int) take_number(&reader, 1, 0, POLICY_MAX_LIMITS);
+	policy->number_quiets = (int) take_number(&reader, 1, 0, POLICY_MAX_QUIETS);
 	for (int i = 0; i < policy->number_rules; i++)
 		take_rule(&reader, policy, &policy->rules[i]);
 	for (int i = 0; i < policy->number_limits; i++)

@@ -80,6 +80,29 @@ COPY received FROM :'binary' (FORMAT binary);
 SELECT count(*) FROM received;
 DROP TABLE received;
 
+-- Stored bytes that no text gives, let in by a cast: they are refused when the value is read.
+BEGIN;
+CREATE CAST (bytea AS recall.policy) WITHOUT FUNCTION;
+SELECT what || E'\n    ' || pg_temp.answer(format('SELECT %L::bytea::recall.policy::text', '\x' || replace(bytes, ' ', '')))
+FROM (VALUES
+	(1, 'sound: failed; limit 3; quiet 1 s after busy', '01 01 01 01  00 00 0000  00 0300 00000000  03 0100000000000000 01000000'),
+	(10, 'later format', '02 01 00 00  00 00 0000'), (11, 'cut short', '01 01 00 00  00 00 00'), (12, 'longer', '01 01 00 00  00 00 0000  00'),
+	(13, 'no rule', '01 00 00 00'), (14, 'a limit without a rule', '01 00 01 00  00 0300 00000000'),
+	(15, '8200 bytes', '01 01 00 00  04 fe1f ' || repeat('0178', 4095) || ' 00 0000'),
+	(20, 'unknown selector', '01 01 00 00  05 00 0000'), (21, 'unknown flag', '01 01 00 00  80 00 0000'),
+	(22, 'no cause', '01 01 00 00  03 0000000000000000 00 0000'), (23, 'unknown cause', '01 01 00 00  03 0000000002000000 00 0000'),
+	(24, 'no code', '01 01 00 00  04 0000 00 0000'), (25, 'a code that is none', '01 01 00 00  04 0200 013b 00 0000'),
+	(26, 'a code longer than its list', '01 01 00 00  04 0200 0278 00 0000'),
+	(30, 'a delay of nothing', '01 01 00 00  00 01 00000000 0000'), (31, 'never after a delay', '01 01 00 00  10 01 01000000 0000'),
+	(32, 'never with a maximum', '01 01 00 00  10 00 0100'), (33, 'never on the next number', '01 01 00 00  30 00 0000'),
+	(40, 'unknown period', '01 01 01 00  00 00 0000  03 0300 00000000'), (41, 'a limit of nothing', '01 01 01 00  00 00 0000  00 0000 00000000'),
+	(42, 'a window of nothing', '01 01 01 00  00 00 0000  02 0300 00000000'), (43, 'a day of a second', '01 01 01 00  00 00 0000  01 0300 01000000'),
+	(50, 'a quiet of nothing', '01 01 00 01  00 00 0000  01 00000000'), (51, 'a quiet after failed', '01 01 00 01  00 00 0000  00 01000000'),
+	(52, 'a quiet after two causes', '01 01 00 01  00 00 0000  03 0300000000000000 01000000'),
+	(53, 'a quiet after two codes', '01 01 00 01  00 00 0000  04 0400 01780179 01000000')) AS v (n, what, bytes)
+ORDER BY n;
+ROLLBACK;
+
 -- jsonb: unknown keys, wrong types, and nothing smuggled through a string.
 SELECT given || E'\n    ' || pg_temp.answer(format('SELECT %L::jsonb::recall.policy', given))
 FROM (VALUES
