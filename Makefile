@@ -1,5 +1,5 @@
 # recall: a PGXS extension. For those who package it: make, make install, make installcheck, with PG_CONFIG.
-# For everybody else: make check and make demo, which need nothing installed beforehand.
+# For everybody else: make check, make fuzz and make demo, which need nothing installed beforehand.
 
 EXTENSION  = recall
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" recall.control)
@@ -24,7 +24,7 @@ PROVE_TESTS   ?= test/t/*.pl
 PG_CONFIG ?= pg_config
 
 # Only the goals that build or install need a server's headers.
-COMMANDS = check demo psql stop doc format lint META.json
+COMMANDS = check fuzz demo psql stop doc format lint META.json
 ifneq (,$(filter-out $(COMMANDS),$(or $(MAKECMDGOALS),all)))
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 ifeq (,$(PGXS))
@@ -40,7 +40,7 @@ sql/recall--$(EXTVERSION).sql: $(SQL_PARTS) recall.control
 # PGXS tracks no headers; without the .bc the JIT bitcode would go stale.
 $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
 
-.PHONY: check demo psql stop doc format lint
+.PHONY: check fuzz demo psql stop doc format lint
 
 # Run all tests. ONLY="regress isolation pgtap tap", TESTS="policy …", PROVE_TESTS=test/t/….pl narrow, PG_MAJOR=15 chooses, KEEP=1 keeps.
 # (PGXS has a goal of this name, which says that it is not supported: ours is for whoever asked for it.)
@@ -48,6 +48,11 @@ ifneq (,$(filter check,$(MAKECMDGOALS)))
 check:
 	@test/harness/check.sh
 endif
+
+# Give what reads texts and bytes RUNS made-up inputs for each target, and keep what fails in .build/fuzz.
+# TARGETS="policy_text …" narrows, SEED=1 repeats a run, INPUT=file tries one that was kept.
+fuzz:
+	@test/harness/fuzz.sh
 
 # Tell the story on a private server, which stays: DATA=file.csv uses your calls. Then: make psql, make stop.
 demo:
@@ -61,11 +66,11 @@ doc:
 	@test/harness/doc.sh
 
 format:
-	clang-format -i src/*.[ch]
+	clang-format -i src/*.[ch] test/fuzz/*.[ch]
 
 lint:
-	clang-format --dry-run -Werror src/*.[ch]
-	shellcheck -x .ci/run $(wildcard test/harness/*.sh doc/demo/*.sh doc/make/*.sh bench/*.sh)
+	clang-format --dry-run -Werror src/*.[ch] test/fuzz/*.[ch]
+	shellcheck -x .ci/run $(wildcard test/harness/*.sh test/fuzz/*.sh doc/demo/*.sh doc/make/*.sh bench/*.sh)
 	! command -v cppcheck >/dev/null || cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr src
 
 # The version is recall.control's; its copies stand on lines of their own.

@@ -8,11 +8,14 @@
 
 OLDEST_MAJOR=15
 
+# What a goal takes besides; its script says so.
+more_packages=()
+
 # List the packages that building and testing with a major take.
 packages_of()
 {
 	echo gcc libc6-dev make perl libipc-run-perl libtap-parser-sourcehandler-pgtap-perl \
-		"postgresql-$1" "postgresql-server-dev-$1" "postgresql-$1-cron" "postgresql-$1-pgtap"
+		"postgresql-$1" "postgresql-server-dev-$1" "postgresql-$1-cron" "postgresql-$1-pgtap" "${more_packages[@]}"
 }
 
 # List those that are not installed.
