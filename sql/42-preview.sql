@@ -52,8 +52,8 @@ COMMENT ON FUNCTION recall._policy_to_ask(int, bigint, recall.policy) IS
 
 CREATE FUNCTION recall.preview(tenant_id int, batch_id bigint, policy recall.policy DEFAULT NULL)
 RETURNS TABLE (outcome text, verdict text, reason text, contacts bigint, earliest timestamptz)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET enable_hashagg = off SET jit = off
-SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+SET enable_nestloop = off SET enable_hashagg = off AS $$
 #variable_conflict use_column
 DECLARE
 	asked recall.policy;

@@ -16,8 +16,8 @@ COMMENT ON FUNCTION recall._require_policy(recall.policy) IS 'Raises 22023 unles
 CREATE FUNCTION recall.simulate(tenant_id int, batch_id bigint, policy recall.policy)
 RETURNS TABLE (outcome text, verdict text, reason text, contacts bigint, earliest timestamptz, calls bigint, made bigint,
 	saved bigint, missed bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET enable_hashagg = off SET jit = off
-SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_custom_plan
+SET enable_nestloop = off SET enable_hashagg = off AS $$
 #variable_conflict use_column
 BEGIN
 	PERFORM recall._require(simulate.tenant_id, 'read');

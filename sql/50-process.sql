@@ -65,10 +65,12 @@ END;
 COMMENT ON FUNCTION recall._next_chunk(recall.recycle) IS
 'How many contacts a record''s next chunk has, and the last of them; fewer than the chunk size are the end of the batch, or of the round.';
 
+/* One plan for all chunks, made once: the three ranges are read in the order of their indexes, and merged. */
 CREATE FUNCTION recall._emit(recycle recall.recycle, upto_contact bigint,
 	OUT matched bigint, OUT emitted bigint, OUT last_emitted bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET enable_hashagg = off SET jit = off
-SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
+SET enable_nestloop = off SET enable_hashjoin = off SET enable_hashagg = off SET enable_seqscan = off SET enable_bitmapscan = off
+AS $$
 DECLARE
 	task bigint := (recall._batch(recycle.tenant_id, recycle.batch_id)).task_id;
 	at timestamptz := clock_timestamp();
