@@ -11,6 +11,7 @@
  *	calling_hours_text.c	texts of calling hours
  *	calling_hours_next.c	the next open minute
  *	calling_hours_recv.c	calling hours as they are received in binary
+ *	judge.c					the judgement of a contact
  *
  * Makefile builds them, seeds.sh makes what they start from, run.sh runs one. A further target is a
  * file, its name and what it is linked with in Makefile, and perhaps a function of seeds.sh and a

@@ -169,6 +169,19 @@ seeds_calling_hours_next()
 	done
 }
 
+# A policy, two numbers of which one is suppressed, and a few calls: busy, answered with a result, unallocated.
+seeds_judge()
+{
+	local calls='\1\0\1\0\0\1\0\20\0\0\0\0\1\2\0\0\2\0\20\0\0\0\11\0\1\0\0\3\0\20\0\0\0\1\2\1\0\0\4\0\20\0\0\0'
+
+	local line
+
+	while IFS= read -r line; do
+		seed "%s\\0\\1\\2\\0$calls$calls" "$line"
+	done < <(policy_lines)
+	seed "failed max 2 next number; limit 3 per number; limit 1 per day per number; quiet 2 h after busy per number\\0\\2\\1\\0$calls"
+}
+
 if declare -F "seeds_$target" >/dev/null; then
 	"seeds_$target"
 fi
