@@ -87,9 +87,7 @@ BEGIN ATOMIC
 			AND d.contact_id > after_contact AND d.contact_id <= upto_contact
 			AND d.contact_id >= (SELECT a.first_contact FROM campaign a) AND d.contact_id <= (SELECT a.last_contact FROM campaign a)
 		WHERE c.tenant_id = _judge.tenant_id AND c.batch_id = _judge.batch_id
-		/* Rows, so that no plan takes the primary key and reads the batches that lie between. */
-		AND (c.batch_id, c.contact_id) > (_judge.batch_id, after_contact)
-		AND (c.batch_id, c.contact_id) <= (_judge.batch_id, upto_contact)
+		AND c.contact_id > after_contact AND c.contact_id <= upto_contact
 		OFFSET 0 -- so that each judgement is made once
 	)
 	SELECT j.contact_id, j.priority, (j.judgement).attempts, (j.judgement).failure_cause, (j.judgement).business_result,
