@@ -119,5 +119,5 @@ sql <<-SQL
 	SELECT 1, i, 1, 'completed', 'failed', 'bench', now(), 1, 0, 0 FROM generate_series(1, 1000000) i;
 	VACUUM ANALYZE recall.recycle;
 SQL
-idle=$(for i in 1 2 3 4 5; do sql -c '\timing on' -c 'CALL recall.process()' | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p'; done | sort -n | sed -n 3p)
+idle=$(for _ in 1 2 3 4 5; do sql -c '\timing on' -c 'CALL recall.process()' | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p'; done | sort -n | sed -n 3p)
 echo "a run with nothing to do, 1000000 finished records behind it: $idle ms (median of 5, each in a new session)"

@@ -7,7 +7,9 @@
  *	policy_*.c				recall policies: parse, print, match
  *	calling_hours_*.c		hours in which one may call
  *	local_clock.c			the clock of a time zone
+ *	history.c				a contact's calls as a value
  *	judge*.c				whether, when and on which number a contact is called again
+ *	number_calls.c			the calls to a number, looked up once
  *	transition.c			the state machines
  *	caller.c				who is calling, and reading a table with the caller's rights
  *	phone_number.c			telephone numbers
