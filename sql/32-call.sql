@@ -36,7 +36,7 @@ BEGIN
 	WHEN 'times' THEN
 		PERFORM recall._invalid(
 			format('%sa call cannot last from %s to %s', row_prefix, started_at, ended_at),
-			'A call ends at or after its start, and no more than 5 minutes in the future.');
+			'A call begins in 1970 or later, ends at or after its start, and no more than 5 minutes in the future.');
 	WHEN 'permit' THEN
 		PERFORM recall._refuse(format('%scontact %s is out with a dialer', row_prefix, contact_id),
 			'Its call must be reported, or its unknown outcome settled, first.');
@@ -98,7 +98,7 @@ BEGIN
 	RETURN next_attempt;
 END $$;
 COMMENT ON FUNCTION recall.record_call(int, bigint, recall.failure_cause, text, text, timestamptz, timestamptz, text, text) IS
-'Appends a completed call and returns its attempt number. failure_cause: null = answered; business_result: one of the tenant''s codes, or null; number: one of the contact''s, null = the first; started_at <= ended_at <= now + 5 min. A ready permit of the contact is used up. Right: dial. Errors: 42501; 22023 an unknown result, a foreign number, times out of order; 55000 the contact is out with a dialer.';
+'Appends a completed call and returns its attempt number. failure_cause: null = answered; business_result: one of the tenant''s codes, or null; number: one of the contact''s, null = the first; started_at <= ended_at <= now + 5 min, from 1970 on. A ready permit of the contact is used up. Right: dial. Errors: 42501; 22023 an unknown result, a foreign number, times out of order; 55000 the contact is out with a dialer.';
 
 CREATE FUNCTION recall._source_calls(tenant_id int, source regclass, at timestamptz)
 RETURNS TABLE (

@@ -35,11 +35,13 @@ SELECT t.refused(format('SELECT recall.record_call(%s, %s)', :acme, x.rest), '22
 	($$4, NULL, NULL, t.number(5)$$, format('number "%s" is not one of contact 4', t.number(5)), 'A call is made to one of the numbers of its contact.', 'another contact''s number'),
 	($$4, NULL, NULL, '+49'$$, 'number "+49" is not one of contact 4', 'A call is made to one of the numbers of its contact.', 'what is no number at all'),
 	($$4, NULL, NULL, NULL, '2026-01-02 00:00+00', '2026-01-01 00:00+00'$$, 'a call cannot last from 2026-01-02 00:00:00+00 to 2026-01-01 00:00:00+00',
-		'A call ends at or after its start, and no more than 5 minutes in the future.', 'an end before the start'),
+		'A call begins in 1970 or later, ends at or after its start, and no more than 5 minutes in the future.', 'an end before the start'),
 	($$4, NULL, NULL, NULL, '-infinity', '2026-01-01 00:00+00'$$, 'a call cannot last from -infinity to 2026-01-01 00:00:00+00',
-		'A call ends at or after its start, and no more than 5 minutes in the future.', 'a start before all time'),
+		'A call begins in 1970 or later, ends at or after its start, and no more than 5 minutes in the future.', 'a start before all time'),
+	($$4, NULL, NULL, NULL, '1969-12-31 23:59+00', '2026-01-01 00:00+00'$$, 'a call cannot last from 1969-12-31 23:59:00+00 to 2026-01-01 00:00:00+00',
+		'A call begins in 1970 or later, ends at or after its start, and no more than 5 minutes in the future.', 'a start before 1970'),
 	($$4, NULL, NULL, NULL, '2026-01-01 00:00+00', 'infinity'$$, 'a call cannot last from 2026-01-01 00:00:00+00 to infinity',
-		'A call ends at or after its start, and no more than 5 minutes in the future.', 'an end that never comes')
+		'A call begins in 1970 or later, ends at or after its start, and no more than 5 minutes in the future.', 'an end that never comes')
 ) AS x(rest, message, hint, what);
 SELECT matches(t.outcome(format($$SELECT recall.record_call(%s, 4, NULL, NULL, ended_at => now() + interval '5 min 1 s')$$, :acme)), '^22023: a call cannot last from ', 'an end more than five minutes ahead');
 SELECT matches(t.outcome(format($$SELECT recall.record_call(%s, 4, NULL, NULL, started_at => now() + interval '1 s', ended_at => now())$$, :acme)), '^22023: a call cannot last from ', 'a start after now without an end');
@@ -103,9 +105,9 @@ SELECT t.refuses_fault(:acme, x.change, x.state, x.message, x.hint, x.what) FROM
 	('business_result = ''calback''', '22023', format('row 3: business result "calback" does not exist in tenant %s', :acme), 'Perhaps you meant "callback".', 'a row with a misspelt result'),
 	('number = ''+4930''', '22023', 'row 3: number "+4930" is not one of contact 12', 'A call is made to one of the numbers of its contact.', 'a row with another number'),
 	('ended_at = ''2026-01-01 09:00+00''', '22023', 'row 3: a call cannot last from 2026-01-01 10:00:00+00 to 2026-01-01 09:00:00+00',
-		'A call ends at or after its start, and no more than 5 minutes in the future.', 'a row with times out of order'),
+		'A call begins in 1970 or later, ends at or after its start, and no more than 5 minutes in the future.', 'a row with times out of order'),
 	('ended_at = ''infinity''', '22023', 'row 3: a call cannot last from 2026-01-01 10:00:00+00 to infinity',
-		'A call ends at or after its start, and no more than 5 minutes in the future.', 'a row with an infinite time')
+		'A call begins in 1970 or later, ends at or after its start, and no more than 5 minutes in the future.', 'a row with an infinite time')
 ) AS x(change, state, message, hint, what);
 SELECT t.with_fault('agent = agent');
 SELECT t.refused(format('SELECT recall.record_calls(%s, %L)', :acme, 'source'), '22023', format('row 5: business result "bad too" does not exist in tenant %s', :acme),
