@@ -1,6 +1,11 @@
 -- The extension's own objects, from the catalog: documented, owned, closed to the public, dumped. Each check is also
 -- shown to find a fault that is planted in the extension.
 BEGIN;
+-- plpgsql_check, where it is at hand, wants to be loaded before any PL/pgSQL runs.
+SELECT count(*) > 0 AS has_plpgsql_check FROM pg_available_extensions WHERE name = 'plpgsql_check' \gset
+\if :has_plpgsql_check
+LOAD 'plpgsql_check';
+\endif
 \ir helpers.psql
 SELECT no_plan();
 
@@ -171,9 +176,8 @@ FROM t.checks c, LATERAL (SELECT t.found_planted(c) AS found) f;
 SELECT cmp_ok((SELECT count(*) FROM t.routine), '>', 80::bigint, 'the checks above had functions to look at');
 SELECT cmp_ok((SELECT count(*) FROM t.relation), '>', 15::bigint, 'and relations');
 
-/* plpgsql_check, where it is at hand. Left out is only what cannot be otherwise. */
+/* plpgsql_check. Left out is only what cannot be otherwise. */
 
-SELECT count(*) > 0 AS has_plpgsql_check FROM pg_available_extensions WHERE name = 'plpgsql_check' \gset
 \if :has_plpgsql_check
 CREATE EXTENSION IF NOT EXISTS plpgsql_check;
 CREATE FUNCTION t.plpgsql_faults() RETURNS SETOF text LANGUAGE sql
