@@ -6,6 +6,9 @@
 # RUNS is the number of inputs for each target, TARGETS names those to run, SEED makes a run that can be repeated. The
 # status is not 0 when there is a finding, or a target does not run. The input that shows a finding is kept in .build/fuzz;
 # INPUT, the name of such a file, has its target try that one only. No server is started.
+#
+# A timeout of which that finds nothing was no endless loop: libFuzzer looks at the clock of the wall, which goes on while
+# the process, or the machine, is stopped.
 # shellcheck source-path=SCRIPTDIR
 set -euo pipefail
 # shellcheck source=common.sh
@@ -53,19 +56,21 @@ keep_inputs()
 	done
 }
 
-# Fuzz a target.
+# Fuzz a target, and say with which seed.
 fuzz()
 {
-	local target=$1
+	local target=$1 status=0
 
 	say "$target: fuzzing"
-	if run "$target" -runs="$runs" ${SEED:+-seed="$SEED"}; then
-		sed -n "s/^INFO: Seed: /$target: seed /p; s/^Done \(.*\)/$target: \1, no finding/p" "$work/$target.log" | tail -n 2
+	run "$target" -runs="$runs" ${SEED:+-seed="$SEED"} || status=1
+	sed -n "s/^INFO: Seed: /$target: seed /p" "$work/$target.log" | tail -n 1
+	if [ "$status" -eq 0 ]; then
+		sed -n "s/^Done \(.*\)/$target: \1, no finding/p" "$work/$target.log"
 	else
 		echo "$target: FINDING, or it does not run"
 		keep_inputs "$target"
-		return 1
 	fi
+	return "$status"
 }
 
 # Try one input.
