@@ -33,13 +33,13 @@ BEGIN ATOMIC
 			'answered call is a conversation, and the seven days are 168 hours. Leaves out conversations that are not recorded '
 			'here, such as those that the consumer began, requests to call no more, and the laws of the states. "failed" stands '
 			'for rules of your own. The hours: calling_hours_presets().',
-			'12 CFR 1006.14(b)(2)(i) (Regulation F), a presumption of compliance with 15 U.S.C. 1692d(5); exclusions in (b)(3).'),
+			'12 CFR 1006.14(b)(2)(i) (Regulation F), a presumption of compliance with 15 U.S.C. 1692d(5); exclusions in (b)(3), second-hand.'),
 		('us_florida', 'failed; limit 3 per 24 h',
 			'Telephone sales in Florida: at most three calls to a person in 24 hours on the same subject, whatever number they come '
 			'from. The limit counts each contact; for people who are contacts twice add "limit 3 per 24 h per number", which counts '
 			'other subjects, too. Leaves out the consent that automated calls need (501.059(8)(a)), the lists of those who want no '
 			'calls, and who is exempt. "failed" stands for rules of your own. The hours: calling_hours_presets().',
-			'Fla. Stat. 501.616(6)(b), as in the bill that made it, SB 1120 of 2021.'),
+			'Fla. Stat. 501.616(6)(b), as in the bill that made it, SB 1120 of 2021; 501.059(8)(a) second-hand.'),
 		('us_oklahoma', 'failed; limit 3 per 24 h',
 			'Telephone sales in Oklahoma, as "us_florida". Leaves out the consent that automated calls need, and who is exempt '
 			'(15 O.S. 775C.5).',
@@ -80,7 +80,7 @@ BEGIN ATOMIC
 		('us_tcpa', '08:00-21:00'::recall.calling_hours,
 			'Telephone sales to homes in the United States. Leaves out states that are stricter, such as us_florida, and those '
 			'that forbid Sundays or holidays.',
-			'47 CFR 64.1200(c)(1); the same hours in 16 CFR 310.4(c).'),
+			'47 CFR 64.1200(c)(1); the same hours in 16 CFR 310.4(c), second-hand.'),
 		('us_regulation_f', '08:00-21:00',
 			'Debt collection in the United States, unless the collector knows that the consumer finds another time inconvenient: '
 			'that is for the contact, and left out here.',
