@@ -30,7 +30,7 @@ COMMENT ON FUNCTION recall._calls_to_number(int, text) IS
 CREATE FUNCTION recall._calls_to_numbers(tenant_id int, numbers text[]) RETURNS recall.history
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_calls_to_numbers';
 COMMENT ON FUNCTION recall._calls_to_numbers(int, text[]) IS
-'The calls to each of some numbers, as _calls_to_number() finds them. In a statement, which may ask for one tenant only, each number is looked up once.';
+'The calls to each of some numbers, as _calls_to_number() finds them. In a statement each number is looked up once.';
 
 /* One row, so that each of its parts is read once for all contacts of a statement. */
 CREATE FUNCTION recall._campaign(tenant_id int, batch_id bigint, policy recall.policy,

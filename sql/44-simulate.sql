@@ -4,14 +4,18 @@
  * a call that the policy makes later is taken to end as the real one did.
  */
 
-CREATE FUNCTION recall._require_policy(policy recall.policy) RETURNS void
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION recall._require_simulation(tenant_id int, batch_id bigint, policy recall.policy) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+	PERFORM recall._require(tenant_id, 'read');
 	IF policy IS NULL THEN
 		PERFORM recall._invalid('there is no policy to simulate', 'Give one, such as ''failed; limit 5''.');
 	END IF;
+	PERFORM recall._batch(tenant_id, batch_id);
+	PERFORM recall._check_policy(tenant_id, policy);
 END $$;
-COMMENT ON FUNCTION recall._require_policy(recall.policy) IS 'Raises 22023 unless there is a policy.';
+COMMENT ON FUNCTION recall._require_simulation(int, bigint, recall.policy) IS
+'What simulating asks for: the right, a policy, a batch. Errors: 42501; 22023 no policy, or a business result that the tenant has not.';
 
 CREATE FUNCTION recall.simulate(tenant_id int, batch_id bigint, policy recall.policy)
 RETURNS TABLE (outcome text, verdict text, reason text, contacts bigint, earliest timestamptz, calls bigint, made bigint,
@@ -20,9 +24,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit 
 SET enable_nestloop = off SET enable_hashagg = off AS $$
 #variable_conflict use_column
 BEGIN
-	PERFORM recall._require(simulate.tenant_id, 'read');
-	PERFORM recall._require_policy(simulate.policy);
-	PERFORM recall._policy_to_ask(simulate.tenant_id, simulate.batch_id, simulate.policy);
+	PERFORM recall._require_simulation(simulate.tenant_id, simulate.batch_id, simulate.policy);
 	RETURN QUERY
 	SELECT p.outcome, p.verdict::text, p.reason, p.contacts, p.earliest, p.calls, p.made, p.calls - p.made, p.missed
 	FROM recall._preview(simulate.tenant_id, simulate.batch_id, simulate.policy, now()) p;
@@ -36,9 +38,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enab
 SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 BEGIN
-	PERFORM recall._require(simulate_attempts.tenant_id, 'read');
-	PERFORM recall._require_policy(simulate_attempts.policy);
-	PERFORM recall._policy_to_ask(simulate_attempts.tenant_id, simulate_attempts.batch_id, simulate_attempts.policy);
+	PERFORM recall._require_simulation(simulate_attempts.tenant_id, simulate_attempts.batch_id, simulate_attempts.policy);
 	RETURN QUERY
 	SELECT k.attempt, recall._outcome(k.failure_cause, k.business_result), count(*),
 		round(count(*) / sum(count(*)) OVER (PARTITION BY k.attempt), 4),

@@ -1,6 +1,6 @@
 /*
  * failure_cause_map.c
- *		Binds the catalogue of failure causes to the enum recall.failure_cause and to SQL.
+ *		Binds the catalogue of failure causes, and other names in C, to the enums of SQL.
  *
  * The OIDs of the enum's values differ from database to database. A map of them is read from the
  * catalogs once per query; finding the number of a value in it costs a few comparisons.

@@ -59,7 +59,6 @@ typedef struct Case
 	JudgedContact contact;
 	const History *history; /* NULL = no call */
 	Datum *numbers;
-	int number_numbers;
 } Case;
 
 static JudgeCache *
@@ -130,7 +129,7 @@ get_texts(FunctionCallInfo fcinfo, int argument, int *count)
 static int
 find_number(const Case *judged, const char *number, int length)
 {
-	for (int i = 0; i < judged->number_numbers; i++)
+	for (int i = 0; i < judged->contact.number_numbers; i++)
 	{
 		text *candidate = DatumGetTextPP(judged->numbers[i]);
 
@@ -254,10 +253,10 @@ make_case(FunctionCallInfo fcinfo)
 	if (PG_ARGISNULL(ARG_NUMBERS))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("the numbers of a contact must not be null")));
-	judged.numbers = get_texts(fcinfo, ARG_NUMBERS, &judged.number_numbers);
-	if (judged.number_numbers > JUDGE_MAX_NUMBERS)
+	judged.numbers = get_texts(fcinfo, ARG_NUMBERS, &contact->number_numbers);
+	if (contact->number_numbers > JUDGE_MAX_NUMBERS)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("a contact has %d numbers", judged.number_numbers),
+						errmsg("a contact has %d numbers", contact->number_numbers),
 						errhint("At most %d can be judged.", JUDGE_MAX_NUMBERS)));
 	if (PG_ARGISNULL(ARG_TIME_ZONE))
 		recall_set_clock(&cache->clock, cstring_to_text("UTC"));
@@ -265,7 +264,6 @@ make_case(FunctionCallInfo fcinfo)
 		recall_set_clock(&cache->clock, PG_GETARG_TEXT_PP(ARG_TIME_ZONE));
 	judged.history = get_history(fcinfo, ARG_CALLS);
 	contact->policy = cache->policy.policy;
-	contact->number_numbers = judged.number_numbers;
 	contact->suppressed = suppressed_numbers(fcinfo, &judged);
 	contact->days = (LocalDays){ day_of, end_of_day, &cache->clock };
 	contact->own.calls = take_calls(&judged, judged.history, by_attempt, &contact->own.count);

@@ -18,13 +18,19 @@ PG_FUNCTION_INFO_V1(recall_calls_to_numbers);
 
 #define MAX_NUMBER 20 /* bytes; a telephone number has at most 16 */
 
+typedef struct NumberKey
+{
+	int32 tenant;
+	char number[MAX_NUMBER]; /* padded with zeros */
+} NumberKey;
+
 typedef struct NumberCalls
 {
-	char number[MAX_NUMBER]; /* the key, padded with zeros */
-	History *calls;			 /* NULL = none */
+	NumberKey key;
+	History *calls; /* NULL = none */
 } NumberCalls;
 
-/* What is kept for a query. It asks for one tenant only. */
+/* What is kept for a query. */
 typedef struct NumberCache
 {
 	FmgrInfo look_up;
@@ -37,7 +43,9 @@ get_cache(FunctionCallInfo fcinfo)
 	MemoryContext context = fcinfo->flinfo->fn_mcxt;
 	NumberCache *cache = fcinfo->flinfo->fn_extra;
 	Oid argument_types[] = { INT4OID, TEXTOID };
-	HASHCTL control = { .keysize = MAX_NUMBER, .entrysize = sizeof(NumberCalls), .hcxt = context };
+	HASHCTL control = { .keysize = sizeof(NumberKey),
+						.entrysize = sizeof(NumberCalls),
+						.hcxt = context };
 
 	if (cache != NULL)
 		return cache;
@@ -73,17 +81,17 @@ static History *
 calls_to(NumberCache *cache, Datum tenant, Datum number, MemoryContext context)
 {
 	text *written = DatumGetTextPP(number);
-	char key[MAX_NUMBER] = { 0 };
+	NumberKey key = { .tenant = DatumGetInt32(tenant) };
 	NumberCalls *entry;
 	History *calls;
 
-	memcpy(key, VARDATA_ANY(written), Min(VARSIZE_ANY_EXHDR(written), MAX_NUMBER));
-	entry = hash_search(cache->numbers, key, HASH_FIND, NULL);
+	memcpy(key.number, VARDATA_ANY(written), Min(VARSIZE_ANY_EXHDR(written), MAX_NUMBER));
+	entry = hash_search(cache->numbers, &key, HASH_FIND, NULL);
 	if (entry != NULL)
 		return entry->calls;
 	/* Entered only when it is complete: looking up can fail. */
 	calls = look_up(cache, tenant, number, context);
-	entry = hash_search(cache->numbers, key, HASH_ENTER, NULL);
+	entry = hash_search(cache->numbers, &key, HASH_ENTER, NULL);
 	entry->calls = calls;
 	return calls;
 }
