@@ -198,8 +198,7 @@ class Batch:
 				FROM recall.report_many(%(tenant)s, %(contacts)s::bigint[], %(tokens)s::bigint[],
 					ARRAY(SELECT recall.failure_cause('sip', c.code)
 						FROM unnest(%(codes)s::text[]) WITH ORDINALITY AS c (code, place) ORDER BY c.place),
-					array_fill(NULL::text, ARRAY[cardinality(%(codes)s::text[])]),
-					%(started)s::timestamptz[], %(ended)s::timestamptz[], %(raw_codes)s::text[]) r''',
+					NULL, %(started)s::timestamptz[], %(ended)s::timestamptz[], %(raw_codes)s::text[]) r''',
 				tenant=self.options.tenant, contacts=[permit.contact for permit in permits],
 				tokens=[permit.token for permit in permits], codes=list(codes), raw_codes=list(raw_codes),
 				started=[call.started for call in calls], ended=[call.ended for call in calls]))
