@@ -261,7 +261,9 @@ class Worker:
 		if rows:
 			folder = self.options.spool / uuid.uuid4().hex
 			folder.mkdir()
-			(folder / 'permits').write_text('SEQUENTIAL\n' + ''.join('%s;%d;%d\n' % row for row in rows))
+			new = folder / 'new'
+			new.write_text('SEQUENTIAL\n' + ''.join('%s;%d;%d\n' % row for row in rows))
+			new.rename(folder / 'permits')
 			self.batches.append(Batch(self.options, folder))
 			self.batches[-1].ring(self.lock)
 			self.claimed += len(rows)
