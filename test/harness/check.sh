@@ -101,6 +101,9 @@ trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
 clean_environment
+# The example dialer runs on the first two, and is tested behind the third.
+# shellcheck disable=SC2034
+more_packages=(sip-tester python3-psycopg pgbouncer)
 ensure_packages
 make_workspace check
 copy_checkout
