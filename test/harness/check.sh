@@ -101,6 +101,8 @@ trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
 clean_environment
+# shellcheck disable=SC2034
+more_packages=(python3-psycopg2)
 ensure_packages
 make_workspace check
 copy_checkout
