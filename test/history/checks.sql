@@ -23,7 +23,7 @@ CREATE UNLOGGED TABLE history.operation (
 
 CREATE UNLOGGED TABLE history.claimed (
 	tenant_id int, operation bigint, contact_id bigint, number text, token bigint, attempt int, lease_until timestamptz,
-	recycle_id bigint, batch_id bigint);
+	recycle_id bigint, batch_id bigint, due_at timestamptz);
 
 -- How often which operation had which answer, over all rounds.
 CREATE TABLE history.tally (kind text, answer text, times bigint, PRIMARY KEY (kind, answer));
@@ -69,12 +69,10 @@ WITH operation AS MATERIALIZED (
 ), contact AS MATERIALIZED (
 	SELECT c.*, b.task_id, b.state AS batch_state, t.state AS task_state, t.policy, t.auto_recall
 	FROM recall.contact c JOIN recall.batch b USING (tenant_id, batch_id) JOIN task t USING (tenant_id, task_id)
-), lease AS ( -- the earliest end that a handing out may have been given
-	SELECT tenant_id, token, min(lease_until) AS lease_until
-	FROM (SELECT c.tenant_id, c.token, c.lease_until FROM history.claimed c
-		UNION ALL SELECT o.tenant_id, o.token, o.answer::timestamptz FROM operation o
-		WHERE o.kind = 'extend' AND o.sqlstate IS NULL) given
-	GROUP BY 1, 2
+), lease AS MATERIALIZED ( -- the ends that a handing out was given
+	SELECT c.tenant_id, c.token, o.began, o.ended, c.lease_until FROM history.claimed c JOIN operation o USING (tenant_id, operation)
+	UNION ALL
+	SELECT o.tenant_id, o.token, o.began, o.ended, o.answer::timestamptz FROM operation o WHERE o.kind = 'extend' AND o.sqlstate IS NULL
 ), finish AS MATERIALIZED ( -- what ended a handing out
 	SELECT o.tenant_id, o.token, o.kind, o.began, o.ended FROM operation o
 	WHERE o.kind = 'report' AND o.answer = 'recorded' OR o.kind = 'release' AND o.sqlstate IS NULL
@@ -89,7 +87,8 @@ WITH operation AS MATERIALIZED (
 	FROM history.claimed c
 	JOIN operation o USING (tenant_id, operation)
 	JOIN task t ON t.tenant_id = c.tenant_id AND t.task_id = o.task_id
-	JOIN lease l ON l.tenant_id = c.tenant_id AND l.token = c.token
+	JOIN (SELECT tenant_id, token, min(lease_until) AS lease_until FROM lease GROUP BY 1, 2) l
+		ON l.tenant_id = c.tenant_id AND l.token = c.token
 	LEFT JOIN (SELECT tenant_id, token, min(began) AS first, bool_or(kind = 'release') AS released FROM finish GROUP BY 1, 2) f
 		ON f.tenant_id = c.tenant_id AND f.token = c.token
 ), taken_out AS ( -- permits that went without a call, as the audit says
@@ -97,11 +96,11 @@ WITH operation AS MATERIALIZED (
 	FROM recall.event e JOIN history.world USING (tenant_id)
 	WHERE e.kind = 'contact' AND e.action = 'take_out' GROUP BY 1, 2
 ), judged AS MATERIALIZED ( -- what the policy says of a contact's calls, whatever else is in the way
-	SELECT c.*, k.last_token, k.last_recorded, k.calls,
+	SELECT c.*, k.last_token, k.last_assumed, k.last_recorded, k.calls,
 		(recall.judge(c.policy, k.history, c.numbers, 'UTC', NULL, NULL)).verdict AS verdict
 	FROM contact c
 	JOIN (SELECT i.tenant_id, i.contact_id, count(*) AS calls, max(i.recorded_at) AS last_recorded,
-			(array_agg(i.token ORDER BY i.attempt DESC))[1] AS last_token,
+			(array_agg(i.token ORDER BY i.attempt DESC))[1] AS last_token, (array_agg(i.assumed ORDER BY i.attempt DESC))[1] AS last_assumed,
 			recall.history(i.attempt, i.number, i.failure_cause, i.business_result, i.started_at, i.ended_at) AS history
 		FROM called i GROUP BY 1, 2) k USING (tenant_id, contact_id)
 )
@@ -130,6 +129,10 @@ SELECT h.tenant_id, 'only a number of the contact is handed out', format('token 
 FROM handed h JOIN contact c USING (tenant_id, contact_id) WHERE h.number <> ALL (c.numbers)
 
 UNION ALL
+SELECT h.tenant_id, 'what is not due is not handed out', format('token %s, due at %s', h.token, h.due_at)
+FROM handed h WHERE h.due_at > h.ended
+
+UNION ALL
 SELECT h.tenant_id, 'a suppressed number is not handed out', format('%s, token %s, operation %s', h.number, h.token, s.operation)
 FROM handed h JOIN operation s ON s.tenant_id = h.tenant_id AND s.number = h.number
 WHERE s.kind = 'suppress' AND s.sqlstate IS NULL AND s.ended < h.began AND coalesce(s.task_id, h.task_id) = h.task_id
@@ -154,7 +157,11 @@ SELECT h.tenant_id, 'whom a rule says never to call is not handed out', format('
 FROM handed h
 JOIN called k ON k.tenant_id = h.tenant_id AND k.contact_id = h.contact_id AND k.business_result = 'refused'
 JOIN operation o ON o.tenant_id = k.tenant_id AND o.contact_id = k.contact_id AND o.raw_code = k.raw_code AND o.sqlstate IS NULL
-WHERE recall._matching_rule(h.policy, k.failure_cause, k.business_result) < 0 AND o.ended < h.began
+JOIN recall.policy_rules(h.policy) r
+	ON r.selector = 'result' AND r.never AND r.rule = -recall._matching_rule(h.policy, k.failure_cause, k.business_result)
+WHERE o.ended < h.began
+AND NOT EXISTS (SELECT FROM operation s -- what an agent promised outranks it
+	WHERE s.tenant_id = h.tenant_id AND s.kind = 'schedule_callback' AND s.contact_id = h.contact_id AND s.sqlstate IS NULL)
 
 UNION ALL -- limits: those who had certainly been called before; and all who were handed out, in whichever order
 SELECT h.tenant_id, 'a limit holds', format('token %s, %s: %s', h.token, l.text, count(*))
@@ -278,10 +285,17 @@ SELECT k.tenant_id, 'a call is assumed for a reason', format('contact %s, attemp
 FROM called k
 LEFT JOIN handed h ON h.tenant_id = k.tenant_id AND h.token = k.token AND h.contact_id = k.contact_id AND h.number = k.number
 WHERE k.assumed
-AND NOT (h.books_unknown IS TRUE AND k.failure_cause = 'unknown' AND k.recorded_at >= h.lease_end)
+AND NOT (h.books_unknown IS TRUE AND k.failure_cause = 'unknown')
 AND NOT EXISTS (SELECT FROM operation o
 	WHERE h.token IS NOT NULL AND o.tenant_id = k.tenant_id AND o.kind = 'resolve' AND o.contact_id = k.contact_id AND o.answer = k.attempt::text
 	AND (o.failure_cause, o.business_result) IS NOT DISTINCT FROM (k.failure_cause::text, k.business_result))
+
+UNION ALL
+SELECT k.tenant_id, 'a call is assumed when its lease has run out', format('contact %s, attempt %s, token %s', k.contact_id, k.attempt, k.token)
+FROM called k JOIN lease l ON l.tenant_id = k.tenant_id AND l.token = k.token
+WHERE k.assumed AND l.ended < k.recorded_at AND l.lease_until > k.recorded_at
+AND NOT EXISTS (SELECT FROM lease s
+	WHERE s.tenant_id = l.tenant_id AND s.token = l.token AND s.ended > l.began AND s.lease_until <= k.recorded_at)
 
 UNION ALL
 SELECT o.tenant_id, 'what was resolved is a call', format('operation %s', o.operation)
@@ -344,7 +358,9 @@ UNION ALL
 SELECT j.tenant_id, 'whom the policy recalls at once has a permit', format('contact %s', j.contact_id)
 FROM judged j
 LEFT JOIN permit d USING (tenant_id, contact_id) LEFT JOIN taken_out t USING (tenant_id, contact_id)
-WHERE j.auto_recall AND j.last_token IS NOT NULL AND j.verdict = 'recall' AND j.batch_state <> 'finished'
+WHERE j.last_token IS NOT NULL AND j.verdict = 'recall' AND j.batch_state <> 'finished'
+AND (j.auto_recall OR j.last_assumed AND NOT EXISTS (SELECT FROM operation o
+	WHERE o.tenant_id = j.tenant_id AND o.kind = 'resolve' AND o.contact_id = j.contact_id AND o.sqlstate IS NULL))
 AND d.contact_id IS NULL AND (t.at < j.last_recorded) IS NOT FALSE
 AND NOT EXISTS (SELECT FROM recall.policy_limits(j.policy) l WHERE l.per_number)
 AND NOT EXISTS (SELECT FROM operation o WHERE o.tenant_id = j.tenant_id AND o.kind = 'suppress' AND o.number = ANY (j.numbers))

@@ -55,7 +55,8 @@ RESULTS = [None, None, None, None, 'refused', 'later']
 NOTED = ['tenant_id', 'operation', 'client', 'kind', 'began', 'ended', 'task_id', 'batch_id', 'contact_id', 'recycle_id',
 	'token', 'fault', 'max_rows', 'number', 'failure_cause', 'business_result', 'raw_code', 'called_at', 'statement',
 	'answer', 'sqlstate', 'message']
-CLAIMED = ['tenant_id', 'operation', 'contact_id', 'number', 'token', 'attempt', 'lease_until', 'recycle_id', 'batch_id']
+CLAIMED = ['tenant_id', 'operation', 'contact_id', 'number', 'token', 'attempt', 'lease_until', 'recycle_id', 'batch_id',
+	'due_at']
 
 
 def instant():
