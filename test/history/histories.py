@@ -181,7 +181,6 @@ def claim(client, world, choose, task=None, rows=None, lease=None):
 		row = dict(zip(CLAIMED, (world.tenant, what['operation'], *row)))
 		client.claimed.append(row)
 		world.claims.append([row['contact_id'], row['token'], False])
-	return len(what['rows'])
 
 
 def some_call(client, choose):
@@ -325,7 +324,7 @@ def add_contact(client, world, choose):
 
 
 # What a client does, and how often.
-CHOICES = {claim: 250, report: 300, report_many: 45, extend: 40, release: 60, resolve: 50, record_call: 40, recycle: 60,
+CHOICES = {claim: 240, report: 310, report_many: 45, extend: 40, release: 60, resolve: 50, record_call: 40, recycle: 60,
 	schedule_callback: 25, change_recycle: 30, process: 35, suppress: 15, unsuppress: 10, switch: 25, finish_batch: 3,
 	add_contact: 12}
 
@@ -393,8 +392,7 @@ class Run:
 		self.barrier.wait()
 		for world in mine:
 			for task in range(1, world.tasks + 1):
-				while claim(client, world, None, task, 100, '5 min'):
-					pass
+				claim(client, world, None, task, 100, '5 min')
 		client.save()
 		self.barrier.wait()
 
