@@ -285,12 +285,16 @@ def change_recycle(client, world, choose):
 	if world.recycles == 0:
 		return recycle(client, world, choose)
 	chosen = choose.randint(1, world.recycles)
-	function = choose.choice(['cancel', 'pause', 'resume', 'resume', 'retry', 'withdraw']) + '_recycle'
+	function = choose.choice(['cancel', 'pause', 'pause', 'resume', 'retry', 'withdraw']) + '_recycle'
 	client.call(world, function, chosen, recycle_id=chosen)
 
 
-def process(client, world, choose=None):
-	client.do(world, 'process', 'CALL recall.process()', None)
+def process(client, world, choose):
+	"""The processor, or one step of it, behind which a record is still running and can be paused."""
+	if choose.random() < 0.4:
+		client.do(world, 'process', 'CALL recall.process()', None)
+	else:
+		client.do(world, 'process', 'SELECT recall._step(0, %s)', [world.tenant - 1])
 
 
 def suppress(client, world, choose):
@@ -324,8 +328,8 @@ def add_contact(client, world, choose):
 
 
 # What a client does, and how often.
-CHOICES = {claim: 240, report: 310, report_many: 45, extend: 40, release: 60, resolve: 50, record_call: 40, recycle: 60,
-	schedule_callback: 25, change_recycle: 30, process: 35, suppress: 15, unsuppress: 10, switch: 25, finish_batch: 3,
+CHOICES = {claim: 225, report: 300, report_many: 45, extend: 40, release: 60, resolve: 50, record_call: 40, recycle: 60,
+	schedule_callback: 25, change_recycle: 40, process: 50, suppress: 15, unsuppress: 10, switch: 25, finish_batch: 3,
 	add_contact: 12}
 
 
@@ -388,7 +392,7 @@ class Run:
 				world.pause_until = time.time() + 1.01
 		self.barrier.wait()
 		if client.number == 0:
-			process(client, self.worlds[0])
+			client.do(self.worlds[0], 'process', 'CALL recall.process()', None)
 		self.barrier.wait()
 		for world in mine:
 			for task in range(1, world.tasks + 1):
