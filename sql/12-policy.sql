@@ -99,7 +99,7 @@ COMMENT ON FUNCTION recall.policy_rules(recall.policy) IS
 CREATE FUNCTION recall._has_limits(policy recall.policy, per_number boolean) RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_has_limits';
 COMMENT ON FUNCTION recall._has_limits(recall.policy, boolean) IS
-'Whether a policy has a limit or a quiet, or with per_number one that counts the calls to a number.';
+'Whether a policy has a limit, a quiet or a "never"; with per_number, a limit or a quiet that counts the calls to a number.';
 
 CREATE FUNCTION recall.policy_limits(
 	policy recall.policy, OUT item integer, OUT kind text, OUT calls integer, OUT per interval, OUT calendar_day boolean,

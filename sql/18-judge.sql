@@ -108,4 +108,4 @@ CREATE FUNCTION recall._admit(
 RETURNS recall._admission
 LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_admit_call';
 COMMENT ON FUNCTION recall._admit(recall.policy, recall.history, text[], text, text[], recall.history, text) IS
-'Whether a policy''s limits and quiets, and the numbers, let a contact be called, whatever its latest call was. first_number: the one to try first. Other arguments and errors as of recall.judge(). Null for a null policy or number.';
+'Whether a policy''s "never", limits and quiets, and the numbers, let a contact be called, whatever its latest call was. first_number: the one to try first. Other arguments and errors as of recall.judge(). Null for a null policy or number.';

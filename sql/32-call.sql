@@ -45,6 +45,22 @@ END $$;
 COMMENT ON FUNCTION recall._raise_call_fault(int, text, text, bigint, text, text, timestamptz, timestamptz) IS
 'Raises the error for what is wrong with a completed call: 42501, 22023 or 55000.';
 
+/* Who reports a call has its permit and makes the next one: whoever waited for it finds neither at first. */
+CREATE FUNCTION recall._lock_permit(tenant_id int, contact_id bigint) RETURNS recall.dial
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	permit recall.dial;
+BEGIN
+	FOR look IN 1 .. 2 LOOP
+		SELECT * INTO permit FROM recall.dial d
+		WHERE d.tenant_id = _lock_permit.tenant_id AND d.contact_id = _lock_permit.contact_id
+		FOR UPDATE;
+		EXIT WHEN FOUND;
+	END LOOP;
+	RETURN permit;
+END $$;
+COMMENT ON FUNCTION recall._lock_permit(int, bigint) IS 'The permit of a contact, locked; null: it has none. The contact is locked by the caller.';
+
 CREATE FUNCTION recall.record_call(
 	tenant_id int, contact_id bigint, failure_cause recall.failure_cause, business_result text, number text DEFAULT NULL,
 	started_at timestamptz DEFAULT now(), ended_at timestamptz DEFAULT now(), raw_code text DEFAULT NULL,
@@ -65,9 +81,7 @@ BEGIN
 		PERFORM FROM recall.contact c
 		WHERE c.tenant_id = record_call.tenant_id AND c.contact_id = record_call.contact_id
 		FOR NO KEY UPDATE;
-		SELECT * INTO permit FROM recall.dial d
-		WHERE d.tenant_id = record_call.tenant_id AND d.contact_id = record_call.contact_id
-		FOR UPDATE;
+		permit := recall._lock_permit(tenant_id, contact_id);
 	END IF;
 
 	number := coalesce(number, contact.numbers[1]);

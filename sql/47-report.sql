@@ -94,16 +94,11 @@ CREATE FUNCTION recall._report_again(
 RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	batch bigint;
+	batch bigint := (SELECT c.batch_id FROM recall.contact c
+		WHERE c.tenant_id = _report_again.tenant_id AND c.contact_id = _report_again.contact_id);
 	corrected recall.call;
 	fault text;
 BEGIN
-	SELECT c.batch_id INTO batch FROM recall.contact c
-	WHERE c.tenant_id = _report_again.tenant_id AND c.contact_id = _report_again.contact_id;
-	IF NOT FOUND THEN
-		PERFORM recall._refuse_token(tenant_id, contact_id, row_prefix);
-	END IF;
-	PERFORM recall._lock_batch(tenant_id, batch, false);
 	UPDATE recall.call k
 	SET failure_cause = _report_again.failure_cause, business_result = _report_again.business_result,
 		started_at = coalesce(_report_again.started_at, least(k.started_at, _report_again.ended_at)),
@@ -139,27 +134,51 @@ BEGIN
 	RETURN 'recorded';
 END $$;
 COMMENT ON FUNCTION recall._report_again(int, bigint, bigint, recall.failure_cause, text, timestamptz, timestamptz, text, text, timestamptz, text) IS
-'A report whose permit is gone: it corrects a call whose outcome was assumed, or was made before. Errors: 42501; 55000; 22023.';
+'A report whose permit is gone: it corrects a call whose outcome was assumed, or was made before. The contact is locked by the caller. Errors: 42501; 55000; 22023.';
+
+/*
+ * Whoever appends or corrects a contact's call has the contact: by deleting its permit, which only one can, or, where
+ * it has none, by this. The permits of whatever else it has to do with are locked with it, in the documented order.
+ */
+CREATE FUNCTION recall._lock_contacts(tenant_id int, contacts bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+	PERFORM recall._lock_batch(_lock_contacts.tenant_id, b.batch_id, false)
+	FROM (SELECT DISTINCT c.batch_id FROM recall.contact c
+		WHERE c.tenant_id = _lock_contacts.tenant_id AND c.contact_id = ANY (contacts) ORDER BY c.batch_id) b;
+	PERFORM FROM recall.contact c
+	WHERE c.tenant_id = _lock_contacts.tenant_id AND c.contact_id = ANY (contacts)
+	ORDER BY c.contact_id
+	FOR NO KEY UPDATE;
+	PERFORM FROM recall.dial d
+	WHERE d.tenant_id = _lock_contacts.tenant_id AND d.contact_id = ANY (contacts)
+	ORDER BY d.contact_id
+	FOR UPDATE;
+END $$;
+COMMENT ON FUNCTION recall._lock_contacts(int, bigint[]) IS
+'Locks the batches of some contacts together with others, then the contacts, then their permits.';
 
 CREATE FUNCTION recall._lock_automatic_batches(tenant_id int, contacts bigint[]) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
 DECLARE
-	batches bigint[];
+	batches int;
 BEGIN
 	IF NOT EXISTS (SELECT FROM recall.task t WHERE t.tenant_id = _lock_automatic_batches.tenant_id AND t.auto_recall) THEN
 		RETURN false;
 	END IF;
-	batches := ARRAY(
+	PERFORM recall._lock_batch(_lock_automatic_batches.tenant_id, b.batch_id, false)
+	FROM (
 		SELECT DISTINCT c.batch_id
 		FROM recall.contact c
 		JOIN recall.batch b ON b.tenant_id = c.tenant_id AND b.batch_id = c.batch_id
 		JOIN recall.task t ON t.tenant_id = b.tenant_id AND t.task_id = b.task_id
 		WHERE c.tenant_id = _lock_automatic_batches.tenant_id AND c.contact_id = ANY (contacts) AND t.auto_recall
-		ORDER BY c.batch_id);
-	FOR i IN 1 .. cardinality(batches) LOOP
-		PERFORM recall._lock_batch(tenant_id, batches[i], false);
-	END LOOP;
-	RETURN cardinality(batches) > 0;
+		ORDER BY c.batch_id
+	) b;
+	GET DIAGNOSTICS batches = ROW_COUNT;
+	RETURN batches > 0;
 END $$;
 COMMENT ON FUNCTION recall._lock_automatic_batches(int, bigint[]) IS
 'Locks, together with others, the batches of some contacts whose task recalls automatically, and tells whether there are any.';
@@ -193,58 +212,72 @@ COMMENT ON FUNCTION recall._check_reports(int, bigint[], text[], timestamptz[], 
 'Raises 22023 for the first report whose business result the tenant has not, or whose times are out of order.';
 
 /* The permits are locked in the order of their contacts, so that of two that report the same ones none waits for the other in vain. */
-CREATE FUNCTION recall._report(
+CREATE FUNCTION recall._use_permits(
 	tenant_id int, contact_ids bigint[], tokens bigint[], failure_causes recall.failure_cause[], business_results text[],
-	started_at timestamptz[], ended_at timestamptz[], raw_codes text[], agents text[], tells_row boolean)
-RETURNS text[]
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_column
-DECLARE
-	at timestamptz := clock_timestamp();
-	is_automatic boolean;
-	used bigint[];
-	outcomes text[];
-BEGIN
-	PERFORM recall._check_reports(_report.tenant_id, contact_ids, business_results, _report.started_at, _report.ended_at, at, tells_row);
-	is_automatic := recall._lock_automatic_batches(_report.tenant_id, contact_ids);
+	started_at timestamptz[], ended_at timestamptz[], raw_codes text[], agents text[], at timestamptz)
+RETURNS bigint[]
+LANGUAGE sql
+BEGIN ATOMIC
 	WITH given AS MATERIALIZED (
-		SELECT *
-		FROM ROWS FROM (unnest(contact_ids), unnest(tokens), unnest(failure_causes), unnest(business_results), unnest(_report.started_at),
-			unnest(_report.ended_at), unnest(raw_codes), unnest(agents)) WITH ORDINALITY
+		SELECT g.*
+		FROM ROWS FROM (pg_catalog.unnest(contact_ids), pg_catalog.unnest(tokens), pg_catalog.unnest(failure_causes),
+			pg_catalog.unnest(business_results), pg_catalog.unnest(_use_permits.started_at), pg_catalog.unnest(_use_permits.ended_at),
+			pg_catalog.unnest(raw_codes), pg_catalog.unnest(agents)) WITH ORDINALITY
 			AS g(contact_id, token, failure_cause, business_result, started_at, ended_at, raw_code, agent, place)
 		ORDER BY g.contact_id
 	), used AS (
 		DELETE FROM recall.dial d
 		USING given g
-		WHERE d.tenant_id = _report.tenant_id AND d.contact_id = g.contact_id AND d.token = g.token
+		WHERE d.tenant_id = _use_permits.tenant_id AND d.contact_id = g.contact_id AND d.token = g.token
 		RETURNING g.*, d.attempt, d.batch_id, d.recycle_id, d.claimed_at, d.number
 	), appended AS (
 		INSERT INTO recall.call (tenant_id, attempt, batch_id, contact_id, recycle_id, started_at, ended_at, recorded_at,
 			failure_cause, number, business_result, raw_code, agent, token)
-		SELECT _report.tenant_id, u.attempt, u.batch_id, u.contact_id, u.recycle_id, coalesce(u.started_at, least(u.claimed_at, u.ended_at)),
-			coalesce(u.ended_at, greatest(u.started_at, at)), clock_timestamp(), u.failure_cause, u.number, u.business_result, u.raw_code,
-			u.agent, u.token
+		SELECT _use_permits.tenant_id, u.attempt, u.batch_id, u.contact_id, u.recycle_id,
+			coalesce(u.started_at, least(u.claimed_at, u.ended_at)), coalesce(u.ended_at, greatest(u.started_at, _use_permits.at)),
+			pg_catalog.clock_timestamp(), u.failure_cause, u.number, u.business_result, u.raw_code, u.agent, u.token
 		FROM used u
 	), tallied AS (
-		SELECT recall._tally(_report.tenant_id, r.recycle_id, r.dialled, r.reached)
+		SELECT recall._tally(_use_permits.tenant_id, r.recycle_id, r.dialled, r.reached)
 		FROM (SELECT u.recycle_id, count(*) AS dialled, count(*) FILTER (WHERE u.failure_cause IS NULL) AS reached
 			FROM used u WHERE u.recycle_id IS NOT NULL GROUP BY u.recycle_id ORDER BY u.recycle_id) r
 	)
-	SELECT array_agg(u.place) INTO used
+	SELECT coalesce(pg_catalog.array_agg(u.place), '{}')
 	FROM used u, (SELECT count(*) FROM tallied) t;
+END;
+COMMENT ON FUNCTION recall._use_permits(int, bigint[], bigint[], recall.failure_cause[], text[], timestamptz[], timestamptz[], text[], text[], timestamptz) IS
+'Turns the permits whose tokens are given into completed calls, and returns the places of those that were there.';
 
-	outcomes := array_fill('recorded'::text, ARRAY[cardinality(contact_ids)]);
-	IF cardinality(used) = cardinality(contact_ids) IS NOT TRUE THEN
+CREATE FUNCTION recall._report(
+	tenant_id int, contact_ids bigint[], tokens bigint[], failure_causes recall.failure_cause[], business_results text[],
+	started_at timestamptz[], ended_at timestamptz[], raw_codes text[], agents text[], tells_row boolean)
+RETURNS text[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	at timestamptz := clock_timestamp();
+	is_automatic boolean;
+	used bigint[];
+	outcomes text[] := array_fill('recorded'::text, ARRAY[cardinality(contact_ids)]);
+BEGIN
+	PERFORM recall._check_reports(tenant_id, contact_ids, business_results, started_at, ended_at, at, tells_row);
+	is_automatic := recall._lock_automatic_batches(tenant_id, contact_ids);
+	BEGIN
+		used := recall._use_permits(tenant_id, contact_ids, tokens, failure_causes, business_results, started_at, ended_at, raw_codes, agents, at);
+		IF cardinality(used) < cardinality(contact_ids) THEN
+			RAISE object_in_use; -- undo it: what has to do with calls that were made takes other locks first
+		END IF;
+	EXCEPTION WHEN object_in_use THEN
+		PERFORM recall._lock_contacts(tenant_id, contact_ids);
+		used := recall._use_permits(tenant_id, contact_ids, tokens, failure_causes, business_results, started_at, ended_at, raw_codes, agents, at);
 		FOR i IN 1 .. cardinality(contact_ids) LOOP
-			IF i = ANY (used) IS NOT TRUE THEN
-				outcomes[i] := recall._report_again(_report.tenant_id, contact_ids[i], tokens[i], failure_causes[i], business_results[i],
-					_report.started_at[i], _report.ended_at[i], raw_codes[i], agents[i], at,
-					CASE WHEN tells_row THEN format('report %s: ', i) ELSE '' END);
+			IF i <> ALL (used) THEN
+				outcomes[i] := recall._report_again(tenant_id, contact_ids[i], tokens[i], failure_causes[i], business_results[i],
+					started_at[i], ended_at[i], raw_codes[i], agents[i], at, CASE WHEN tells_row THEN format('report %s: ', i) ELSE '' END);
 			END IF;
 		END LOOP;
-	END IF;
+	END;
 	IF is_automatic THEN
-		PERFORM recall._renew(_report.tenant_id, contact_ids, at, true);
+		PERFORM recall._renew(tenant_id, ARRAY(SELECT contact_ids[u.place] FROM unnest(used) u(place)), at, true);
 	END IF;
 	RETURN outcomes;
 END $$;

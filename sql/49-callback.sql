@@ -37,7 +37,7 @@ BEGIN
 			CASE batch.state WHEN 'created' THEN 'Start the batch with recall.start_batch().' ELSE 'A finished batch is final.' END);
 	END IF;
 	PERFORM FROM recall.contact c WHERE c.tenant_id = contact.tenant_id AND c.contact_id = contact.contact_id FOR NO KEY UPDATE;
-	SELECT * INTO permit FROM recall.dial d WHERE d.tenant_id = contact.tenant_id AND d.contact_id = contact.contact_id FOR UPDATE;
+	permit := recall._lock_permit(contact.tenant_id, contact.contact_id);
 	IF permit.state <> 'ready' THEN
 		PERFORM recall._raise_call_fault(contact.tenant_id, 'permit', '', contact.contact_id, NULL, NULL, NULL, NULL);
 	END IF;
@@ -62,7 +62,11 @@ BEGIN
 	VALUES (contact.tenant_id, coalesce(latest.attempt, 0) + 1, contact.contact_id, batch.task_id, contact.batch_id, due, contact.priority,
 		admission.number, schedule_callback.agent)
 	ON CONFLICT (tenant_id, contact_id) DO UPDATE
-	SET due_at = excluded.due_at, number = excluded.number, agent = excluded.agent;
+	SET due_at = excluded.due_at, number = excluded.number, agent = excluded.agent
+	WHERE d.state = 'ready';
+	IF NOT FOUND THEN
+		PERFORM recall._raise_call_fault(contact.tenant_id, 'permit', '', contact.contact_id, NULL, NULL, NULL, NULL);
+	END IF;
 	PERFORM recall._log(contact.tenant_id, 'contact', contact.contact_id::text, 'schedule_callback',
 		detail => jsonb_strip_nulls(jsonb_build_object('at', at, 'due_at', due, 'agent', schedule_callback.agent)));
 	RETURN due;

@@ -504,7 +504,7 @@ recall_judge(const JudgedContact *contact, const FindingSink *sink)
 }
 
 /* The checks that are made again before each call; */
-static void (*const admission_checks[])(Hearing *) = { check_limits, check_numbers };
+static void (*const admission_checks[])(Hearing *) = { check_never, check_limits, check_numbers };
 /* and when the number is known. */
 static void (*const waiting_checks[])(Hearing *) = { check_periods, check_quiets };
 

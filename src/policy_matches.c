@@ -73,9 +73,14 @@ recall_matches(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(match_arguments(fcinfo) > 0);
 }
 
+/* Whether a policy keeps a contact from being called, whatever its latest call was; with
+ * per_number, whether other contacts' calls to a number can. */
 static bool
-has_limit(const Policy *policy, bool per_number)
+has_limits(const Policy *policy, bool per_number)
 {
+	for (int i = 0; i < policy->number_rules; i++)
+		if (policy->rules[i].never && !per_number)
+			return true;
 	for (int i = 0; i < policy->number_limits; i++)
 		if (policy->limits[i].per_number || !per_number)
 			return true;
@@ -92,5 +97,5 @@ recall_has_limits(PG_FUNCTION_ARGS)
 	MatchState *state = get_state(fcinfo->flinfo);
 
 	recall_cache_policy(&state->policy, PG_GETARG_VARLENA_PP(0));
-	PG_RETURN_BOOL(has_limit(state->policy.policy, PG_GETARG_BOOL(1)));
+	PG_RETURN_BOOL(has_limits(state->policy.policy, PG_GETARG_BOOL(1)));
 }

@@ -119,8 +119,8 @@ recall_begin_walk(PG_FUNCTION_ARGS)
 
 /*
  * _end_walk(index regclass, tenant_id int, task_id bigint, at timestamptz, found bigint,
- * priority int, due_at timestamptz, contact_id bigint): how many it found, and the last of them; nulls
- * when there was none
+ * priority int, due_at timestamptz, contact_id bigint): how many it found, and the last of them;
+ * nulls when there was none
  */
 Datum
 recall_end_walk(PG_FUNCTION_ARGS)

@@ -423,9 +423,12 @@ BEGIN
 	WHERE random() < 0.8;
 	PERFORM recall.record_calls(c.tenant, 'history');
 	DROP TABLE history;
-	INSERT INTO recall.dial (tenant_id, attempt, contact_id, task_id, batch_id, due_at, priority, state, number)
-	SELECT c.tenant, 9, n, c.task, c.batch, now(), 0, (enum_range(NULL::recall.dial_state))[1 + floor(random() * 3)], t.number(n)
-	FROM generate_series(1, contacts) n WHERE random() < 0.1
+	INSERT INTO recall.dial (tenant_id, attempt, contact_id, task_id, batch_id, due_at, priority, state, number, token, claimed_at, lease_until)
+	SELECT c.tenant, 9, n, c.task, c.batch, now(), 0, s.state, t.number(n), s.token, s.lease_until, s.lease_until
+	FROM generate_series(1, contacts) n
+	CROSS JOIN LATERAL (SELECT * FROM (VALUES ('ready'::recall.dial_state, NULL, NULL), ('claimed', 1, 'infinity'), ('unknown', 1, now()))
+		v(state, token, lease_until) ORDER BY random() + n LIMIT 1) s
+	WHERE random() < 0.1
 	ON CONFLICT DO NOTHING;
 
 	SELECT count(*) INTO naive FROM (
