@@ -382,6 +382,9 @@ BEGIN
 	SELECT kind, coalesce(sqlstate, CASE kind WHEN 'report' THEN answer WHEN 'claim' THEN CASE answer WHEN '0' THEN 'nothing' ELSE 'rows' END ELSE 'ok' END),
 		count(*)
 	FROM history.operation GROUP BY 1, 2
+	UNION ALL
+	SELECT 'claimed', CASE WHEN recycle_id IS NULL THEN 'first attempt, call-back or automatic' ELSE 'recycled' END, count(*)
+	FROM history.claimed GROUP BY 1, 2
 	ON CONFLICT (kind, answer) DO UPDATE SET times = t.times + excluded.times;
 
 	FOR place IN

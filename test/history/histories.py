@@ -83,7 +83,7 @@ class World:
 		steps = [f"create_business_result({self.tenant}, '{code}', 'result')" for code in ('refused', 'later')]
 		for task in range(1, self.tasks + 1):
 			policy, automatic = choose.choice(POLICIES)
-			automatic = automatic and choose.random() < 0.7
+			automatic = automatic and choose.random() < 0.5
 			steps += [f"create_task({self.tenant}, 'task', 'predicted', '{policy}', auto_recall => {automatic})",
 				f'start_task({self.tenant}, {task})']
 		for batch in range(1, self.batches + 1):
@@ -278,7 +278,11 @@ def schedule_callback(client, world, choose):
 
 def recycle(client, world, choose):
 	batch = choose.randint(1, world.batches)
-	world.recycles = max(world.recycles, client.call(world, 'recycle', batch, batch_id=batch).get('answer') or 0)
+	created = client.call(world, 'recycle', batch, batch_id=batch).get('answer')
+	world.recycles = max(world.recycles, created or 0)
+	if created:
+		for _ in range(choose.randint(0, 3)):
+			step(client, world)
 
 
 def change_recycle(client, world, choose):
@@ -289,12 +293,13 @@ def change_recycle(client, world, choose):
 	client.call(world, function, chosen, recycle_id=chosen)
 
 
-def process(client, world, choose):
-	"""The processor, or one step of it, behind which a record is still running and can be paused."""
-	if choose.random() < 0.4:
-		client.do(world, 'process', 'CALL recall.process()', None)
-	else:
-		client.do(world, 'process', 'SELECT recall._step(0, %s)', [world.tenant - 1])
+def process(client, world, choose=None):
+	client.do(world, 'process', 'CALL recall.process()', None)
+
+
+def step(client, world, choose=None):
+	"""A step of the processor: behind it a record is running still, and can be paused."""
+	client.do(world, 'step', 'SELECT recall._step(0, %s)', [world.tenant - 1])
 
 
 def suppress(client, world, choose):
@@ -328,8 +333,8 @@ def add_contact(client, world, choose):
 
 
 # What a client does, and how often.
-CHOICES = {claim: 225, report: 300, report_many: 45, extend: 40, release: 60, resolve: 50, record_call: 40, recycle: 60,
-	schedule_callback: 25, change_recycle: 40, process: 50, suppress: 15, unsuppress: 10, switch: 25, finish_batch: 3,
+CHOICES = {claim: 225, report: 305, report_many: 45, extend: 40, release: 60, resolve: 50, record_call: 40, recycle: 60,
+	schedule_callback: 25, change_recycle: 45, process: 20, step: 20, suppress: 15, unsuppress: 10, switch: 25, finish_batch: 3,
 	add_contact: 12}
 
 
@@ -392,7 +397,7 @@ class Run:
 				world.pause_until = time.time() + 1.01
 		self.barrier.wait()
 		if client.number == 0:
-			client.do(self.worlds[0], 'process', 'CALL recall.process()', None)
+			process(client, self.worlds[0])
 		self.barrier.wait()
 		for world in mine:
 			for task in range(1, world.tasks + 1):
