@@ -413,7 +413,7 @@ class Run:
 			self.failed += 1
 			with open(f'{self.options.folder}/{seed}.txt', 'w', encoding='utf-8') as file:
 				for *_, rule, detail in rows:
-					print(f'seed {seed}: {rule}: {detail}')
+					print(f'seed {seed}: {rule}: {detail}', flush=True)
 					print(f'{rule}: {detail}', file=file)
 				for title, query in client.ask('SELECT title, query FROM history.page ORDER BY position'):
 					print(f'\n== {title}', file=file)
