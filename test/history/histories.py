@@ -39,6 +39,8 @@ MAX_FAILED = 10  # histories with something wrong, after which the run gives up
 # Policies, and whether they are fit for automatic recall. The windows are longer than any history.
 POLICIES = [
 	('failed; limit 4', False),
+	('failed next number; result refused never; limit 6', False),
+	('busy, no_answer; unknown max 1; result later max 2; limit 3 per 1 h per number', False),
 	('failed after 1 s; result refused never; limit 5', True),
 	('busy, no_answer after 1 s max 2; unknown after 1 s max 1; limit 5', True),
 	('failed after 1 s next number; result refused never; limit 2 per 1 h per number; limit 8', True),
@@ -70,6 +72,7 @@ class World:
 		self.seed = seed
 		self.claims = []  # of all clients: contact, token, whether somebody has ended it
 		self.recycles = 0
+		self.last_claimed_recycle = None
 		self.suspended = set()
 		self.pause_until = 0  # when the leases of a second have run out
 
@@ -181,6 +184,7 @@ def claim(client, world, choose, task=None, rows=None, lease=None):
 		row = dict(zip(CLAIMED, (world.tenant, what['operation'], *row)))
 		client.claimed.append(row)
 		world.claims.append([row['contact_id'], row['token'], False])
+		world.last_claimed_recycle = row['recycle_id'] or world.last_claimed_recycle
 
 
 def some_call(client, choose):
@@ -288,7 +292,7 @@ def recycle(client, world, choose):
 def change_recycle(client, world, choose):
 	if world.recycles == 0:
 		return recycle(client, world, choose)
-	chosen = choose.randint(1, world.recycles)
+	chosen = choose.choice([world.recycles, choose.randint(1, world.recycles), world.last_claimed_recycle or 1])
 	function = choose.choice(['cancel', 'pause', 'pause', 'resume', 'retry', 'withdraw']) + '_recycle'
 	client.call(world, function, chosen, recycle_id=chosen)
 
@@ -333,8 +337,8 @@ def add_contact(client, world, choose):
 
 
 # What a client does, and how often.
-CHOICES = {claim: 225, report: 305, report_many: 45, extend: 40, release: 60, resolve: 50, record_call: 40, recycle: 60,
-	schedule_callback: 25, change_recycle: 45, process: 20, step: 20, suppress: 15, unsuppress: 10, switch: 25, finish_batch: 3,
+CHOICES = {claim: 170, report: 305, report_many: 45, extend: 40, release: 70, resolve: 50, record_call: 70, recycle: 80,
+	schedule_callback: 25, change_recycle: 60, process: 6, step: 35, suppress: 15, unsuppress: 10, switch: 25, finish_batch: 3,
 	add_contact: 12}
 
 
