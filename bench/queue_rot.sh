@@ -1,0 +1,93 @@
+#!/bin/bash
+# What a held snapshot and the dead rows behind it leave of a queue's throughput.
+#
+#   bench/queue_rot.sh [minutes [dead rows [seconds [rate]]]]        defaults: 10 5000000 10 1000
+#
+# The hand-written queue and recall, as in bench/queue.sh, each against itself: batches of 10, 2 clients, the rows a second of
+# claim and finish, the median of three turns of so many seconds in which the two alternate.
+#
+#   fresh           vacuumed, and nobody looking
+#   dead rows       another session has read the queue in a REPEATABLE READ transaction and stays there, so that no row that dies
+#                   can be removed; then so many died: half as many rows were claimed and finished, 10000 at once, each of which
+#                   leaves the version that was ready and the one that was claimed
+#   steady work     the same, after so many minutes of work at a rate of rows a second that a dialer may have, both at once
+#
+# All rows are first attempts. "At work" are the rows a second that were done of the rate. Last comes the share of its own fresh throughput that each keeps, and the dead rows that the
+# server's statistics count in the queue at the end. CONTENDERS (a list) narrows what is run.
+#
+# Uses the server of the PG* environment, and there databases whose names begin with recall_bench, which it drops and creates.
+# shellcheck source-path=SCRIPTDIR
+set -eu
+shopt -s inherit_errexit
+export PGOPTIONS='-c client_min_messages=warning'
+minutes=${1:-10} dead=${2:-5000000} seconds=${3:-10} rate=${4:-1000}
+# What dies, what the steady work takes, and what two times three turns may take at 50000 rows a second.
+rows=$((dead / 2 + minutes * 60 * rate + 6 * seconds * 50000)) called=0
+# shellcheck source=queue_lib.sh
+. "$(dirname "$0")/queue_lib.sh"
+turns=3 batch=10 clients=2
+read -ra wanted <<<"${CONTENDERS:-bare recall}"
+declare -A queue=([bare]=queue [recall]=recall.dial [recall_limits]=recall.dial [bare_log]=queue) fresh=() rotten=() steady=()
+
+measure() { # measure ARRAY: the median of the turns of each contender
+	declare -n result=$1
+	local contender i
+	declare -A speeds=()
+
+	for ((i = 0; i < turns; i++)); do
+		for contender in "${contenders[@]}"; do
+			speeds[$contender]+="$(take_turn "$contender" "$batch" "$clients" "$seconds")"$'\n'
+		done
+	done
+	for contender in "${contenders[@]}"; do
+		# shellcheck disable=SC2034,SC2004
+		result[$contender]=$(printf '%s' "${speeds[$contender]}" | sort -n | sed -n "$(((turns + 1) / 2))p")
+	done
+}
+
+hold() { # hold CONTENDER: a session that has read the queue and stays in its transaction until the end
+	mkfifo "$scratch/$1"
+	sql "recall_bench_$1" <"$scratch/$1" >"$scratch/$1.read" &
+	exec {pipe}>"$scratch/$1"
+	echo "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM ${queue[$1]};" >&"$pipe"
+	until [ -s "$scratch/$1.read" ]; do sleep 0.1; done
+}
+
+kill_rows() { # kill_rows CONTENDER: by claiming and finishing, with large batches
+	drive "$1" 10000 1 "-t $((dead / 20000))" >/dev/null
+}
+
+work() { # work: all contenders at once, at the rate; the rows a second that they kept up with
+	local contender workers=()
+
+	for contender in "${contenders[@]}"; do
+		take_turn "$contender" "$batch" "$clients" "-T $((minutes * 60)) -R $((rate / batch))" >"$scratch/$contender.rate" &
+		workers+=($!)
+	done
+	for contender in "${workers[@]}"; do wait "$contender"; done
+}
+
+renew recall_bench
+sql recall_bench -c 'CREATE EXTENSION recall'
+echo "$(sql recall_bench -c 'SHOW server_version'), $(nproc) processors, $rows rows, $minutes min, $dead dead rows, shared_buffers $(sql recall_bench -c 'SHOW shared_buffers'), fsync $(sql recall_bench -c 'SHOW fsync')"
+choose_contenders
+for contender in "${contenders[@]}"; do
+	"fill_$contender"
+	fresh "$contender"
+done
+measure fresh
+for contender in "${contenders[@]}"; do
+	fresh "$contender"
+	hold "$contender"
+	kill_rows "$contender"
+done
+measure rotten
+work
+measure steady
+
+echo
+echo '| | fresh, rows/s | dead rows | kept | at work | steady work | kept | dead rows at the end |'
+echo '|---|---|---|---|---|---|---|---|'
+for contender in "${contenders[@]}"; do
+	echo "| ${title[$contender]} | ${fresh[$contender]} | ${rotten[$contender]} | $(ratio "${rotten[$contender]}" "${fresh[$contender]}") | $(<"$scratch/$contender.rate") | ${steady[$contender]} | **$(ratio "${steady[$contender]}" "${fresh[$contender]}")** | $(sql "recall_bench_$contender" -c "SELECT pg_stat_get_dead_tuples('${queue[$contender]}'::regclass)") |"
+done
