@@ -1,14 +1,13 @@
 #!/bin/bash
 # Claim and finish: the rows a second of a dialer's queue, against its peers, in one run.
 #
-#   bench/queue.sh [rows [seconds]]        defaults: 500000 6
+#   bench/queue.sh [rows [seconds]]        defaults: 500000 2
 #
 # Batches of 1, 10, 100 and 1000 rows, by 1, 2, 4 and 8 clients. Every contender holds the same rows (contact, number,
 # attempt, priority, due time) and hands them to the client; what is claimed is finished in a transaction of its own, as
-# with a dialer the call lies between the two. In each cell every contender begins with a fresh copy of a database with so
-# many rows, vacuumed and analysed, and the contenders run in three turns for a third of the seconds each; the median of
-# the three is printed. A contender whose rows would not last for the next turn gets a fresh copy; one that runs dry within
-# a turn stops there, and the time is taken until then.
+# with a dialer the call lies between the two. The contenders run in turns of so many seconds, three in each cell, of which the
+# median is printed, and each begins each turn with a fresh copy of a database with so many rows, vacuumed and analysed. One
+# whose rows do not last for the turn stops there, and the time is taken until then.
 #
 #   bare             a hand-written queue: one thin table, one partial index in the order of the queue; claimed by one
 #                    statement with SKIP LOCKED that sets a token and a lease, finished by DELETE with key and token
@@ -37,12 +36,11 @@
 set -eu
 shopt -s inherit_errexit
 export PGOPTIONS='-c client_min_messages=warning'
-rows=${1:-500000} seconds=${2:-6}
+rows=${1:-500000} seconds=${2:-2}
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=queue_lib.sh
 . "$here/queue_lib.sh"
 turns=3
-turn_seconds=$(awk "BEGIN { s = int($seconds / $turns); print s < 1 ? 1 : s }")
 read -ra batches <<<"${BATCHES:-1 10 100 1000}"
 read -ra clients <<<"${CLIENTS:-1 2 4 8}"
 read -ra wanted <<<"${CONTENDERS:-bare bare_log recall recall_limits pgq graphile_worker pg_boss}"
@@ -120,15 +118,10 @@ script_pgq() {
 }
 
 count_pgq() {
-	echo "SELECT sum(last.tick_event_seq - first.tick_event_seq), sum(newest.tick_event_seq - last.tick_event_seq)
-		FROM pgq.subscription JOIN pgq.tick last ON last.tick_queue = sub_queue AND last.tick_id = sub_last_tick,
-		LATERAL (SELECT min(tick_event_seq) AS tick_event_seq FROM pgq.tick WHERE tick_queue = sub_queue) first,
-		LATERAL (SELECT max(tick_event_seq) AS tick_event_seq FROM pgq.tick WHERE tick_queue = sub_queue) newest"
+	echo "SELECT sum(tick_event_seq) FROM pgq.subscription JOIN pgq.tick ON tick_queue = sub_queue AND tick_id = sub_last_tick"
 }
-count_graphile_worker() { echo 'SELECT -count(*), count(*) FROM graphile_worker._private_jobs'; }
-count_pg_boss() {
-	echo "SELECT count(*) FILTER (WHERE state = 'completed'), count(*) FILTER (WHERE state < 'active') FROM pgboss.job WHERE name = 'call'"
-}
+count_graphile_worker() { echo 'SELECT -count(*) FROM graphile_worker._private_jobs'; }
+count_pg_boss() { echo "SELECT count(*) FROM pgboss.job WHERE name = 'call' AND state = 'completed'"; }
 
 # The seconds that a turn took, by the libraries' own functions.
 drive_graphile_worker() { PGDATABASE=recall_bench_graphile_worker node "$here/queue_peers.js" graphile-worker run "$1" "$2" "$3"; }
@@ -136,18 +129,13 @@ drive_pg_boss() { PGDATABASE=recall_bench_pg_boss node "$here/queue_peers.js" pg
 
 cell() { # cell BATCH CLIENTS: the table's line
 	local batch=$1 count=$2 contender turn line
-	declare -A speeds=() used=() left=() median=()
+	declare -A speeds=() median=()
 
+	[[ " ${contenders[*]} " != *' pgq '* ]] || fill_pgq "$batch" "$count"
 	for ((turn = 0; turn < turns; turn++)); do
 		for contender in "${contenders[@]}"; do
-			if [ "$turn" = 0 ]; then
-				[ "$contender" != pgq ] || fill_pgq "$batch" "$count"
-				fresh "$contender"
-			elif [ $((2 * left[$contender])) -lt $((3 * used[$contender])) ]; then
-				fresh "$contender"
-			fi
-			speeds[$contender]+="$(take_turn "$contender" "$batch" "$count" "$turn_seconds")"$'\n'
-			left[$contender]=$(<"$scratch/left") used[$contender]=$(<"$scratch/used")
+			fresh "$contender"
+			speeds[$contender]+="$(take_turn "$contender" "$batch" "$count" "$seconds")"$'\n'
 		done
 	done
 	line="| $batch | $count"
@@ -161,7 +149,7 @@ cell() { # cell BATCH CLIENTS: the table's line
 
 renew recall_bench
 sql recall_bench -c 'CREATE EXTENSION recall'
-echo "$(sql recall_bench -c 'SHOW server_version'), $(nproc) processors, $rows rows, $seconds s a cell, shared_buffers $(sql recall_bench -c 'SHOW shared_buffers'), fsync $(sql recall_bench -c 'SHOW fsync'), synchronous_commit $(sql recall_bench -c 'SHOW synchronous_commit')"
+echo "$(sql recall_bench -c 'SHOW server_version'), $(nproc) processors, $rows rows, turns of $seconds s, shared_buffers $(sql recall_bench -c 'SHOW shared_buffers'), fsync $(sql recall_bench -c 'SHOW fsync'), synchronous_commit $(sql recall_bench -c 'SHOW synchronous_commit')"
 case " ${wanted[*]} " in *' graphile_worker '* | *' pg_boss '*) install_peers ;; esac
 choose_contenders
 for contender in "${contenders[@]}"; do

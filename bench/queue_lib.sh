@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # What queue.sh and queue_rot.sh share: the bare queue, the same with a log, recall, and how they are filled and driven.
 #
-# Sourced, with $rows set. A contender NAME has fill_NAME, which makes the database recall_bench_NAME_full of which it gets fresh
-# copies, script_NAME BATCH, which prints what a client of pgbench does, and count_NAME, a query for the rows that were
-# finished (from any number on) and those that are left.
+# Sourced, with $rows set, and $called if not half of the contacts were called before but so many. A contender NAME has fill_NAME,
+# which makes the database recall_bench_NAME_full of which it gets fresh copies; script_NAME BATCH, which prints what a client of
+# pgbench does, or drive_NAME BATCH CLIENTS SECONDS, which does it otherwise and prints the seconds that it took; and count_NAME,
+# which prints a query for the rows that were finished, from any number on.
 
 # shellcheck disable=SC2154
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/recall_bench.XXXXXX")
@@ -30,7 +31,6 @@ fresh() { # fresh CONTENDER: a copy of what it was filled with
 	createdb --strategy=file_copy --template="recall_bench_$1_full" "recall_bench_$1"
 }
 ratio() { awk "BEGIN { if ($2 > 0) printf \"%.2f\", $1 / $2; else printf \"-\" }"; }
-count() { "count_$1"; }
 
 # Every second contact was called before, within the last day, and is queued for a re-dial; the others for their first attempt.
 # A third of them have a second number, and both kinds are due in the order of the contacts. What the others hold is copied from
@@ -180,9 +180,9 @@ script_recall() {
 }
 script_recall_limits() { script_recall "$1"; }
 
-count_bare() { echo 'SELECT -count(*), count(*) FROM queue'; }
+count_bare() { echo 'SELECT -count(*) FROM queue'; }
 count_bare_log() { count_bare; }
-count_recall() { echo 'SELECT (SELECT count(*) FROM recall.call), (SELECT count(*) FROM recall.dial)'; }
+count_recall() { echo 'SELECT count(*) FROM recall.call'; }
 count_recall_limits() { count_recall; }
 
 causes() { # causes BATCH: how the calls of a batch ended, as an array: a quarter are answered
@@ -213,15 +213,13 @@ drive() { # drive CONTENDER BATCH CLIENTS SECONDS|OPTIONS: the seconds that it t
 		END { sub("/.*", "", n); if (t > 0) printf "%f", n / t; else print 0 }' <<<"$output"
 }
 
-take_turn() { # take_turn CONTENDER BATCH CLIENTS SECONDS: its rows a second; what it used and what is left go to files
+take_turn() { # take_turn CONTENDER BATCH CLIENTS SECONDS|OPTIONS: its rows a second
 	local before after took
 
-	before=$(sql "recall_bench_$1" -c "$(count "$1")")
+	before=$(sql "recall_bench_$1" -c "$("count_$1")")
 	took=$(drive "$@")
-	after=$(sql "recall_bench_$1" -c "$(count "$1")")
-	echo "${after#*|}" >"$scratch/left"
-	echo $((${after%|*} - ${before%|*})) >"$scratch/used"
-	awk "BEGIN { if ($took > 0) printf \"%.0f\", (${after%|*} - ${before%|*}) / $took; else print 0 }"
+	after=$(sql "recall_bench_$1" -c "$("count_$1")")
+	awk "BEGIN { if ($took > 0) printf \"%.0f\", ($after - $before) / $took; else print 0 }"
 }
 
 declare -A title=([bare]='bare' [bare_log]='bare+log' [recall]='recall' [recall_limits]='recall, limits' [pgq]='PgQ'

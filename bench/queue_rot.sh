@@ -6,14 +6,15 @@
 # The hand-written queue and recall, as in bench/queue.sh, each against itself: batches of 10, 2 clients, the rows a second of
 # claim and finish, the median of three turns of so many seconds in which the two alternate.
 #
-#   fresh           vacuumed, and nobody looking
+#   fresh           each turn with a fresh copy of the database, vacuumed, and nobody looking
 #   dead rows       another session has read the queue in a REPEATABLE READ transaction and stays there, so that no row that dies
 #                   can be removed; then so many died: half as many rows were claimed and finished, 10000 at once, each of which
 #                   leaves the version that was ready and the one that was claimed
 #   steady work     the same, after so many minutes of work at a rate of rows a second that a dialer may have, both at once
 #
-# All rows are first attempts. "At work" are the rows a second that were done of the rate. Last comes the share of its own fresh throughput that each keeps, and the dead rows that the
-# server's statistics count in the queue at the end. CONTENDERS (a list) narrows what is run.
+# All rows are first attempts. Of both comes the share of its own fresh throughput that each keeps; "at work" are the rows a
+# second that it did of the rate, and last come the dead rows that the server's statistics count in the queue at the end.
+# CONTENDERS (a list of those of bench/queue.sh that have one queue) narrows or widens what is run.
 #
 # Uses the server of the PG* environment, and there databases whose names begin with recall_bench, which it drops and creates.
 # shellcheck source-path=SCRIPTDIR
@@ -21,7 +22,7 @@ set -eu
 shopt -s inherit_errexit
 export PGOPTIONS='-c client_min_messages=warning'
 minutes=${1:-10} dead=${2:-5000000} seconds=${3:-10} rate=${4:-1000}
-# What dies, what the steady work takes, and what two times three turns may take at 50000 rows a second.
+# What dies, what the steady work takes, and what six turns may take at 50000 rows a second.
 rows=$((dead / 2 + minutes * 60 * rate + 6 * seconds * 50000)) called=0
 # shellcheck source=queue_lib.sh
 . "$(dirname "$0")/queue_lib.sh"
@@ -29,13 +30,14 @@ turns=3 batch=10 clients=2
 read -ra wanted <<<"${CONTENDERS:-bare recall}"
 declare -A queue=([bare]=queue [recall]=recall.dial [recall_limits]=recall.dial [bare_log]=queue) fresh=() rotten=() steady=()
 
-measure() { # measure ARRAY: the median of the turns of each contender
+measure() { # measure ARRAY [fresh]: the median of the turns of each contender, each on a fresh copy if so
 	declare -n result=$1
 	local contender i
 	declare -A speeds=()
 
 	for ((i = 0; i < turns; i++)); do
 		for contender in "${contenders[@]}"; do
+			[ -z "${2:-}" ] || fresh "$contender"
 			speeds[$contender]+="$(take_turn "$contender" "$batch" "$clients" "$seconds")"$'\n'
 		done
 	done
@@ -73,9 +75,8 @@ echo "$(sql recall_bench -c 'SHOW server_version'), $(nproc) processors, $rows r
 choose_contenders
 for contender in "${contenders[@]}"; do
 	"fill_$contender"
-	fresh "$contender"
 done
-measure fresh
+measure fresh fresh
 for contender in "${contenders[@]}"; do
 	fresh "$contender"
 	hold "$contender"
