@@ -1,12 +1,14 @@
 #!/bin/bash
 # What a held snapshot and the dead rows behind it leave of a queue's throughput.
 #
-#   bench/queue_rot.sh [minutes [dead rows [seconds [rate]]]]        defaults: 10 5000000 10 1000
+#   bench/queue_rot.sh [minutes [dead rows [seconds [rate]]]]        defaults: 10 5000000 60 1000
 #
 # The hand-written queue and recall, as in bench/queue.sh, each against itself: batches of 10, 2 clients, the rows a second of
-# claim and finish, the median of three turns of so many seconds in which the two alternate.
+# claim and finish, in turns of so many seconds with new sessions. The turns are long since a session of recall that finds many
+# dead entries in front of the queue walks over them once and then again after a while, in proportion: a short turn would be the
+# first walk and little else.
 #
-#   fresh           each turn with a fresh copy of the database, vacuumed, and nobody looking
+#   fresh           on a fresh copy of the database, vacuumed, and nobody looking
 #   dead rows       another session has read the queue in a REPEATABLE READ transaction and stays there, so that no row that dies
 #                   can be removed; then so many died: half as many rows were claimed and finished, 10000 at once, each of which
 #                   leaves the version that was ready and the one that was claimed
@@ -21,29 +23,22 @@
 set -eu
 shopt -s inherit_errexit
 export PGOPTIONS='-c client_min_messages=warning'
-minutes=${1:-10} dead=${2:-5000000} seconds=${3:-10} rate=${4:-1000}
-# What dies, what the steady work takes, and what six turns may take at 50000 rows a second.
-rows=$((dead / 2 + minutes * 60 * rate + 6 * seconds * 50000)) called=0
+minutes=${1:-10} dead=${2:-5000000} seconds=${3:-60} rate=${4:-1000}
+# What dies, what the steady work takes, and what two turns may take at 25000 rows a second.
+rows=$((dead / 2 + minutes * 60 * rate + 2 * seconds * 25000)) called=0
 # shellcheck source=queue_lib.sh
 . "$(dirname "$0")/queue_lib.sh"
-turns=3 batch=10 clients=2
+batch=10 clients=2
 read -ra wanted <<<"${CONTENDERS:-bare recall}"
 declare -A queue=([bare]=queue [recall]=recall.dial [recall_limits]=recall.dial [bare_log]=queue) fresh=() rotten=() steady=()
 
-measure() { # measure ARRAY [fresh]: the median of the turns of each contender, each on a fresh copy if so
+measure() { # measure ARRAY: a turn of each contender
 	declare -n result=$1
-	local contender i
-	declare -A speeds=()
+	local contender
 
-	for ((i = 0; i < turns; i++)); do
-		for contender in "${contenders[@]}"; do
-			[ -z "${2:-}" ] || fresh "$contender"
-			speeds[$contender]+="$(take_turn "$contender" "$batch" "$clients" "$seconds")"$'\n'
-		done
-	done
 	for contender in "${contenders[@]}"; do
-		# shellcheck disable=SC2034,SC2004
-		result[$contender]=$(printf '%s' "${speeds[$contender]}" | sort -n | sed -n "$(((turns + 1) / 2))p")
+		# shellcheck disable=SC2004,SC2034
+		result[$contender]=$(take_turn "$contender" "$batch" "$clients" "$seconds")
 	done
 }
 
@@ -75,8 +70,9 @@ echo "$(sql recall_bench -c 'SHOW server_version'), $(nproc) processors, $rows r
 choose_contenders
 for contender in "${contenders[@]}"; do
 	"fill_$contender"
+	fresh "$contender"
 done
-measure fresh fresh
+measure fresh
 for contender in "${contenders[@]}"; do
 	fresh "$contender"
 	hold "$contender"
