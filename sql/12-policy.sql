@@ -96,6 +96,11 @@ AS 'MODULE_PATHNAME', 'recall_policy_rules';
 COMMENT ON FUNCTION recall.policy_rules(recall.policy) IS
 'A row for each rule of a policy, in its order: selector failed, answered, class, cause or result and the members that it lists (none for failed and answered); never; after = its delays, of which the last one repeats; max = recalls, NULL without a maximum; text = the rule''s canonical text.';
 
+CREATE FUNCTION recall._has_limits(policy recall.policy, per_number boolean) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_has_limits';
+COMMENT ON FUNCTION recall._has_limits(recall.policy, boolean) IS
+'Whether a policy has a limit, a quiet or a "never"; with per_number, a limit or a quiet that counts the calls to a number.';
+
 CREATE FUNCTION recall.policy_limits(
 	policy recall.policy, OUT item integer, OUT kind text, OUT calls integer, OUT per interval, OUT calendar_day boolean,
 	OUT after text, OUT per_number boolean, OUT text text, OUT selector text, OUT members text[])

@@ -93,3 +93,19 @@ RETURNS recall._finding[]
 LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_explain_calls';
 COMMENT ON FUNCTION recall._findings(recall.policy, recall.history, text[], text, text[], recall.history) IS
 'Every check that recall.judge() makes, with its answer and the figures behind it, in their order. Arguments and errors as of recall.judge().';
+
+CREATE TYPE recall._admission AS (
+	number     text,
+	not_before timestamptz,
+	reason     text
+);
+COMMENT ON TYPE recall._admission IS
+'Whether a contact may be called: on which number and not before when (null: at once), or the reason why not.';
+
+CREATE FUNCTION recall._admit(
+	policy recall.policy, calls recall.history, numbers text[], time_zone text, suppressed text[], number_calls recall.history,
+	first_number text)
+RETURNS recall._admission
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_admit_call';
+COMMENT ON FUNCTION recall._admit(recall.policy, recall.history, text[], text, text[], recall.history, text) IS
+'Whether a policy''s "never", limits and quiets, and the numbers, let a contact be called, whatever its latest call was. first_number: the one to try first. Other arguments and errors as of recall.judge(). Null for a null policy or number.';

@@ -65,6 +65,7 @@ CREATE TABLE recall.task (
 	policy        recall.policy,
 	calling_hours recall.calling_hours,
 	priority      smallint NOT NULL DEFAULT 3 CHECK (priority BETWEEN 0 AND 9),
+	auto_recall   boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (tenant_id, task_id)
 );
 COMMENT ON TABLE recall.task IS 'Outbound call tasks (campaigns).';
@@ -76,6 +77,7 @@ COMMENT ON COLUMN recall.task.state IS 'draft, executing, suspended or completed
 COMMENT ON COLUMN recall.task.policy IS 'Who is recalled; null: recall is not enabled.';
 COMMENT ON COLUMN recall.task.calling_hours IS 'When one may call, in the callee''s time zone; null: at any time.';
 COMMENT ON COLUMN recall.task.priority IS 'Rank among the tenant''s tasks: 0 to 9, higher first.';
+COMMENT ON COLUMN recall.task.auto_recall IS 'Whether a reported call is judged at once, and its contact recalled without anybody asking for it.';
 CREATE TRIGGER check_transition BEFORE UPDATE ON recall.task
 FOR EACH ROW EXECUTE FUNCTION recall._check_transition('task');
 
@@ -94,7 +96,9 @@ COMMENT ON COLUMN recall.batch.batch_id IS 'The batch, counted in its tenant.';
 COMMENT ON COLUMN recall.batch.task_id IS 'The task that dials the batch.';
 COMMENT ON COLUMN recall.batch.name IS 'What people call the batch.';
 COMMENT ON COLUMN recall.batch.state IS 'created, started, suspended or finished.';
+CREATE INDEX batch_suspended ON recall.batch (tenant_id, task_id, batch_id) WHERE state = 'suspended';
 COMMENT ON INDEX recall.batch_by_task IS 'The batches of a task.';
+COMMENT ON INDEX recall.batch_suspended IS 'Those that dialers pass over.';
 CREATE TRIGGER check_transition BEFORE UPDATE ON recall.batch
 FOR EACH ROW EXECUTE FUNCTION recall._check_transition('batch');
 
@@ -142,9 +146,11 @@ CREATE TABLE recall.call (
 	business_result text,
 	raw_code        text,
 	agent           text,
+	token           bigint,
+	assumed         boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (tenant_id, batch_id, contact_id, attempt)
 );
-COMMENT ON TABLE recall.call IS 'Completed call data, a row for each attempt. Rows are appended and stay.';
+COMMENT ON TABLE recall.call IS 'Completed call data, a row for each attempt. Rows are appended and stay; only what was assumed is corrected.';
 COMMENT ON COLUMN recall.call.tenant_id IS 'The tenant whose call it was.';
 COMMENT ON COLUMN recall.call.attempt IS 'Which call to the contact it was, from 1; the latest is the highest.';
 COMMENT ON COLUMN recall.call.batch_id IS 'The batch of the contact.';
@@ -158,6 +164,8 @@ COMMENT ON COLUMN recall.call.number IS 'The number that was dialled: one of the
 COMMENT ON COLUMN recall.call.business_result IS 'What the conversation ended in: one of the tenant''s codes.';
 COMMENT ON COLUMN recall.call.raw_code IS 'The outcome as the outside system wrote it.';
 COMMENT ON COLUMN recall.call.agent IS 'Who spoke.';
+COMMENT ON COLUMN recall.call.token IS 'The token of the permit that was dialled; null: recorded without one.';
+COMMENT ON COLUMN recall.call.assumed IS 'Whether no dialer reported the outcome: the lease had run out, and a rule or a person settled it. A report still corrects it.';
 
 CREATE TABLE recall.recycle (
 	tenant_id    int,
@@ -222,6 +230,7 @@ CREATE TABLE recall.recycle_tally (
 	slot       smallint,
 	dialled    bigint NOT NULL,
 	reached    bigint NOT NULL,
+	taken_out  bigint NOT NULL,
 	PRIMARY KEY (tenant_id, recycle_id, slot)
 );
 COMMENT ON TABLE recall.recycle_tally IS
@@ -231,6 +240,7 @@ COMMENT ON COLUMN recall.recycle_tally.recycle_id IS 'The recycle record.';
 COMMENT ON COLUMN recall.recycle_tally.slot IS 'One of 16 partial counts; a session uses the one of its process id.';
 COMMENT ON COLUMN recall.recycle_tally.dialled IS 'Re-dial rows that became completed calls.';
 COMMENT ON COLUMN recall.recycle_tally.reached IS 'Those of them that were answered.';
+COMMENT ON COLUMN recall.recycle_tally.taken_out IS 'Re-dial rows that could not be dialled any more, for instance because the number is suppressed.';
 
 CREATE TABLE recall.dial (
 	tenant_id   int,
@@ -238,14 +248,20 @@ CREATE TABLE recall.dial (
 	contact_id  bigint,
 	task_id     bigint NOT NULL,
 	batch_id    bigint NOT NULL,
-	recycle_id  bigint,
 	due_at      timestamptz NOT NULL,
 	priority    int NOT NULL,
 	state       recall.dial_state NOT NULL DEFAULT 'ready',
 	number      text NOT NULL,
-	PRIMARY KEY (tenant_id, contact_id)
+	recycle_id  bigint,
+	agent       text,
+	token       bigint,
+	claimed_at  timestamptz,
+	lease_until timestamptz,
+	dialer      text,
+	PRIMARY KEY (tenant_id, contact_id),
+	CHECK (num_nonnulls(token, claimed_at, lease_until) = CASE state WHEN 'ready' THEN 0 ELSE 3 END)
 );
-CREATE INDEX dial_queue ON recall.dial (tenant_id, task_id, priority DESC, due_at) WHERE state = 'ready';
+CREATE INDEX dial_queue ON recall.dial (tenant_id, task_id, priority DESC, due_at, contact_id) WHERE state = 'ready';
 CREATE UNIQUE INDEX dial_number_out ON recall.dial (tenant_id, number) WHERE state <> 'ready';
 COMMENT ON TABLE recall.dial IS 'The queue of permits to dial: at most one for a contact.';
 COMMENT ON COLUMN recall.dial.tenant_id IS 'The tenant whose permit it is.';
@@ -253,11 +269,16 @@ COMMENT ON COLUMN recall.dial.attempt IS 'Which call to the contact it will be.'
 COMMENT ON COLUMN recall.dial.contact_id IS 'The contact that may be called.';
 COMMENT ON COLUMN recall.dial.task_id IS 'The task whose dialers may claim the permit.';
 COMMENT ON COLUMN recall.dial.batch_id IS 'The batch of the contact.';
-COMMENT ON COLUMN recall.dial.recycle_id IS 'The record that made the permit; null: not from a recycle.';
 COMMENT ON COLUMN recall.dial.due_at IS 'Not to be dialled before.';
 COMMENT ON COLUMN recall.dial.priority IS 'The contact''s rank, higher first.';
 COMMENT ON COLUMN recall.dial.state IS 'ready, claimed or unknown.';
 COMMENT ON COLUMN recall.dial.number IS 'The number to dial.';
+COMMENT ON COLUMN recall.dial.recycle_id IS 'The record that made the permit; null: not from a recycle.';
+COMMENT ON COLUMN recall.dial.agent IS 'Who promised to call back; null: nobody.';
+COMMENT ON COLUMN recall.dial.token IS 'What the dialer that has it shows when it reports.';
+COMMENT ON COLUMN recall.dial.claimed_at IS 'When a dialer took it.';
+COMMENT ON COLUMN recall.dial.lease_until IS 'Until when the dialer has it; from then on its outcome is unknown.';
+COMMENT ON COLUMN recall.dial.dialer IS 'What the dialer calls itself.';
 COMMENT ON INDEX recall.dial_queue IS 'What is due next for a task.';
 COMMENT ON INDEX recall.dial_number_out IS 'At most one permit for a number is out with a dialer.';
 
@@ -301,7 +322,7 @@ COMMENT ON COLUMN recall.event.tenant_id IS 'The tenant in which it happened.';
 COMMENT ON COLUMN recall.event.at IS 'When it happened.';
 COMMENT ON COLUMN recall.event.role IS 'The role that did it.';
 COMMENT ON COLUMN recall.event.session_role IS 'The role that had logged in.';
-COMMENT ON COLUMN recall.event.kind IS 'What it was done to: tenant, member, business_result, suppression, task, batch, recycle.';
+COMMENT ON COLUMN recall.event.kind IS 'What it was done to: tenant, member, business_result, suppression, task, batch, recycle, contact.';
 COMMENT ON COLUMN recall.event.record_id IS 'Which one.';
 COMMENT ON COLUMN recall.event.action IS 'What was done.';
 COMMENT ON COLUMN recall.event.from_state IS 'The state before, when it changed.';
@@ -314,7 +335,9 @@ CREATE TABLE recall.tick (
 	finished_at timestamptz,
 	chunks      bigint NOT NULL DEFAULT 0,
 	emitted     bigint NOT NULL DEFAULT 0,
-	failed      bigint NOT NULL DEFAULT 0
+	failed      bigint NOT NULL DEFAULT 0,
+	expired     bigint NOT NULL DEFAULT 0,
+	assumed     bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE recall.tick IS 'The latest runs of the processor; those older than the last 10 000 are dropped.';
 COMMENT ON COLUMN recall.tick.tick_id IS 'The order of runs.';
@@ -323,6 +346,8 @@ COMMENT ON COLUMN recall.tick.finished_at IS 'When it ended; null: it runs still
 COMMENT ON COLUMN recall.tick.chunks IS 'Chunks of contacts that it judged.';
 COMMENT ON COLUMN recall.tick.emitted IS 'Re-dial rows that it made.';
 COMMENT ON COLUMN recall.tick.failed IS 'Records that failed in it.';
+COMMENT ON COLUMN recall.tick.expired IS 'Permits whose lease it found run out: their outcome became unknown.';
+COMMENT ON COLUMN recall.tick.assumed IS 'Permits of unknown outcome that a rule let it settle.';
 
 /* Rows that a dump must carry, and the sequences that must not start over after a restore. */
 SELECT pg_catalog.pg_extension_config_dump('recall.tenant', '');

@@ -179,6 +179,29 @@ END $$;
 COMMENT ON FUNCTION recall._lock_task(int, bigint) IS
 'Keeps a task in its state, which must not be completed, until the end of the transaction. Errors: 42501; 55000.';
 
+CREATE FUNCTION recall._automatic_fault(task_type recall.task_type, policy recall.policy, OUT message text, OUT hint text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT
+		CASE
+			WHEN task_type = 'manual' THEN 'a task of type "manual" cannot be recalled automatically'
+			WHEN policy IS NULL THEN 'automatic recall needs a policy'
+			WHEN NOT EXISTS (SELECT FROM recall.policy_limits(policy) l WHERE l.kind = 'limit') THEN 'automatic recall needs a limit'
+			WHEN u.rule IS NOT NULL THEN pg_catalog.format('automatic recall needs an "after" in each rule, and rule %s has none', u.rule)
+		END,
+		CASE
+			WHEN task_type = 'manual' THEN 'Recalling supports tasks of type preview, predicted, preempted, fixed and robot.'
+			WHEN policy IS NULL THEN 'Give the task one, such as ''failed after 1 h; limit 5''.'
+			WHEN NOT EXISTS (SELECT FROM recall.policy_limits(policy) l WHERE l.kind = 'limit') THEN
+				'Nobody presses a button between the calls: add one, such as ''limit 5''.'
+			ELSE 'Calls that fail at once would be made again at once: add one, such as ''after 10 min''.'
+		END
+	FROM (SELECT (SELECT r.rule FROM recall.policy_rules(policy) r
+		WHERE NOT r.never AND coalesce(pg_catalog.cardinality(r.after), 0) = 0 ORDER BY r.rule LIMIT 1) AS rule) u;
+END;
+COMMENT ON FUNCTION recall._automatic_fault(recall.task_type, recall.policy) IS
+'Why a task cannot recall automatically, and what to do about it; a null message: it can.';
+
 CREATE FUNCTION recall.create_task(
 	tenant_id int, name text, task_type recall.task_type, policy recall.policy DEFAULT NULL,
 	calling_hours recall.calling_hours DEFAULT NULL, auto_recall boolean DEFAULT false, priority int DEFAULT 3)
@@ -186,6 +209,7 @@ RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	created bigint;
+	fault record;
 BEGIN
 	PERFORM recall._require(tenant_id, 'manage');
 	PERFORM recall._check_name('task', name);
@@ -197,26 +221,28 @@ BEGIN
 		PERFORM recall._invalid(format('priority %s of a task is out of range', priority), 'It is 0 to 9, higher first.');
 	END IF;
 	IF auto_recall THEN
-		RAISE feature_not_supported USING
-			MESSAGE = 'automatic recall is not supported yet',
-			HINT = 'Leave auto_recall out and recycle the batch.';
+		SELECT * INTO fault FROM recall._automatic_fault(task_type, policy);
+		IF fault.message IS NOT NULL THEN
+			PERFORM recall._invalid(fault.message, fault.hint);
+		END IF;
 	END IF;
 
 	created := recall._next_id(tenant_id, 'task');
-	INSERT INTO recall.task (tenant_id, task_id, name, task_type, policy, calling_hours, priority)
+	INSERT INTO recall.task (tenant_id, task_id, name, task_type, policy, calling_hours, priority, auto_recall)
 	VALUES (create_task.tenant_id, created, create_task.name, create_task.task_type, create_task.policy,
-		create_task.calling_hours, coalesce(create_task.priority, 3));
+		create_task.calling_hours, coalesce(create_task.priority, 3), coalesce(create_task.auto_recall, false));
 	PERFORM recall._log(tenant_id, 'task', created::text, 'create', to_state => 'draft',
-		detail => jsonb_build_object('policy', policy::text));
+		detail => jsonb_build_object('policy', policy::text, 'auto_recall', coalesce(auto_recall, false)));
 	RETURN created;
 END $$;
 COMMENT ON FUNCTION recall.create_task(int, text, recall.task_type, recall.policy, recall.calling_hours, boolean, int) IS
-'Creates an outbound call task in state draft and returns its id. A null policy: recall is not enabled; null calling_hours: calls at any time; auto_recall: must be false in this version; priority: 0 to 9, higher first. Right: manage. Errors: 42501; 22023 a parameter out of range, or a business result that the tenant has not; 0A000 auto_recall.';
+'Creates an outbound call task in state draft and returns its id. A null policy: recall is not enabled; null calling_hours: calls at any time; auto_recall: as with set_auto_recall(); priority: 0 to 9, higher first. Right: manage. Errors: 42501; 22023 a parameter out of range, a business result that the tenant has not, or a policy without a limit or an "after" where auto_recall is asked for.';
 
 CREATE FUNCTION recall.set_policy(tenant_id int, task_id bigint, policy recall.policy) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	task recall.task;
+	fault record;
 BEGIN
 	PERFORM recall._require(tenant_id, 'manage');
 	PERFORM FROM recall.task t
@@ -224,6 +250,10 @@ BEGIN
 	FOR NO KEY UPDATE;
 	task := recall._task(tenant_id, task_id);
 	PERFORM recall._check_policy(tenant_id, policy);
+	SELECT * INTO fault FROM recall._automatic_fault(task.task_type, policy);
+	IF task.auto_recall AND policy IS NOT NULL AND fault.message IS NOT NULL THEN
+		PERFORM recall._invalid(fault.message, fault.hint);
+	END IF;
 	UPDATE recall.task t SET policy = set_policy.policy
 	WHERE t.tenant_id = set_policy.tenant_id AND t.task_id = set_policy.task_id;
 	PERFORM recall._log(tenant_id, 'task', task_id::text, 'set_policy',
@@ -231,7 +261,33 @@ BEGIN
 			'diff', recall._tell_policy_diff(task_id, task.policy, policy)));
 END $$;
 COMMENT ON FUNCTION recall.set_policy(int, bigint, recall.policy) IS
-'Gives a task another recall policy; null disables recall. A NOTICE tells what recall.policy_diff() finds between the two, and the audit keeps it. Recycle records already made keep theirs. Right: manage. Errors: 42501; 22023 a business result that the tenant has not.';
+'Gives a task another recall policy; null disables recall. A NOTICE tells what recall.policy_diff() finds between the two, and the audit keeps it. Recycle records already made keep theirs. Right: manage. Errors: 42501; 22023 a business result that the tenant has not, or a policy without a limit or an "after" where the task recalls automatically.';
+
+CREATE FUNCTION recall.set_auto_recall(tenant_id int, task_id bigint, auto_recall boolean) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	task recall.task;
+	fault record;
+BEGIN
+	PERFORM recall._require(tenant_id, 'manage');
+	PERFORM FROM recall.task t
+	WHERE t.tenant_id = set_auto_recall.tenant_id AND t.task_id = set_auto_recall.task_id
+	FOR NO KEY UPDATE;
+	task := recall._task(tenant_id, task_id);
+	IF auto_recall IS NULL THEN
+		PERFORM recall._invalid('automatic recall is neither on nor off', 'Say true or false.');
+	END IF;
+	SELECT * INTO fault FROM recall._automatic_fault(task.task_type, task.policy);
+	IF auto_recall AND fault.message IS NOT NULL THEN
+		PERFORM recall._refuse(fault.message, fault.hint);
+	END IF;
+	UPDATE recall.task t SET auto_recall = set_auto_recall.auto_recall
+	WHERE t.tenant_id = set_auto_recall.tenant_id AND t.task_id = set_auto_recall.task_id;
+	PERFORM recall._log(tenant_id, 'task', task_id::text, 'set_auto_recall',
+		detail => jsonb_build_object('from', task.auto_recall, 'to', auto_recall));
+END $$;
+COMMENT ON FUNCTION recall.set_auto_recall(int, bigint, boolean) IS
+'Lets a task recall automatically, or no more: each call that a dialer reports is judged at once by the task''s policy, and a contact that it recalls gets its next permit in the same transaction; calls from record_call() and record_calls() are not. The policy must have a limit, and an "after" in each rule that recalls. A recycle of the batch still works and takes those that have no permit. Right: manage. Errors: 42501; 22023 null; 55000 the task is manual, or its policy lacks a limit or an "after".';
 
 CREATE FUNCTION recall.set_calling_hours(tenant_id int, task_id bigint, calling_hours recall.calling_hours) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -1,15 +1,15 @@
 /* Completed call data that came in from elsewhere: one call, or a table of them. */
 
-CREATE FUNCTION recall._tally(tenant_id int, recycle_id bigint, dialled bigint, reached bigint) RETURNS void
+CREATE FUNCTION recall._tally(tenant_id int, recycle_id bigint, dialled bigint, reached bigint, taken_out bigint DEFAULT 0) RETURNS void
 LANGUAGE sql
 BEGIN ATOMIC
-	INSERT INTO recall.recycle_tally AS t (tenant_id, recycle_id, slot, dialled, reached)
-	VALUES (tenant_id, recycle_id, pg_catalog.pg_backend_pid() % 16, dialled, reached)
+	INSERT INTO recall.recycle_tally AS t (tenant_id, recycle_id, slot, dialled, reached, taken_out)
+	VALUES (tenant_id, recycle_id, pg_catalog.pg_backend_pid() % 16, dialled, reached, taken_out)
 	ON CONFLICT (tenant_id, recycle_id, slot) DO UPDATE
-	SET dialled = t.dialled + excluded.dialled, reached = t.reached + excluded.reached;
+	SET dialled = t.dialled + excluded.dialled, reached = t.reached + excluded.reached, taken_out = t.taken_out + excluded.taken_out;
 END;
-COMMENT ON FUNCTION recall._tally(int, bigint, bigint, bigint) IS
-'Counts re-dial rows of a record that became completed calls, and how many of these were answered.';
+COMMENT ON FUNCTION recall._tally(int, bigint, bigint, bigint, bigint) IS
+'Counts re-dial rows of a record that became completed calls, how many of these were answered, and those that were taken out.';
 
 CREATE FUNCTION recall._times_in_order(started_at timestamptz, ended_at timestamptz, at timestamptz) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -45,6 +45,22 @@ END $$;
 COMMENT ON FUNCTION recall._raise_call_fault(int, text, text, bigint, text, text, timestamptz, timestamptz) IS
 'Raises the error for what is wrong with a completed call: 42501, 22023 or 55000.';
 
+/* Who reports a call has its permit and makes the next one: whoever waited for it finds neither at first. */
+CREATE FUNCTION recall._lock_permit(tenant_id int, contact_id bigint) RETURNS recall.dial
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	permit recall.dial;
+BEGIN
+	FOR look IN 1 .. 2 LOOP
+		SELECT * INTO permit FROM recall.dial d
+		WHERE d.tenant_id = _lock_permit.tenant_id AND d.contact_id = _lock_permit.contact_id
+		FOR UPDATE;
+		EXIT WHEN FOUND;
+	END LOOP;
+	RETURN permit;
+END $$;
+COMMENT ON FUNCTION recall._lock_permit(int, bigint) IS 'The permit of a contact, locked; null: it has none. The contact is locked by the caller.';
+
 CREATE FUNCTION recall.record_call(
 	tenant_id int, contact_id bigint, failure_cause recall.failure_cause, business_result text, number text DEFAULT NULL,
 	started_at timestamptz DEFAULT now(), ended_at timestamptz DEFAULT now(), raw_code text DEFAULT NULL,
@@ -65,9 +81,7 @@ BEGIN
 		PERFORM FROM recall.contact c
 		WHERE c.tenant_id = record_call.tenant_id AND c.contact_id = record_call.contact_id
 		FOR NO KEY UPDATE;
-		SELECT * INTO permit FROM recall.dial d
-		WHERE d.tenant_id = record_call.tenant_id AND d.contact_id = record_call.contact_id
-		FOR UPDATE;
+		permit := recall._lock_permit(tenant_id, contact_id);
 	END IF;
 
 	number := coalesce(number, contact.numbers[1]);
@@ -170,8 +184,9 @@ BEGIN
 		SELECT s.*, row_number() OVER (PARTITION BY s.batch_id, s.contact_id ORDER BY s.started_at, s.source_row) AS nth
 		FROM recall._source_calls(record_calls.tenant_id, source, now()) s
 	), used_permit AS (
+		/* Not "= 'ready'": the index of the queue would do, and be walked for each contact. */
 		DELETE FROM recall.dial d
-		WHERE d.tenant_id = record_calls.tenant_id AND d.state = 'ready'
+		WHERE d.tenant_id = record_calls.tenant_id AND d.state NOT IN ('claimed', 'unknown')
 		AND d.contact_id = ANY (ARRAY(SELECT s.contact_id FROM source_call s WHERE s.nth = 1 AND s.has_permit))
 		RETURNING d.contact_id
 	), appended_call AS (

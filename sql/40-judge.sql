@@ -40,7 +40,7 @@ LANGUAGE sql STABLE PARALLEL RESTRICTED
 BEGIN ATOMIC
 	SELECT t.task_id, t.calling_hours, n.time_zone, n.holidays,
 		EXISTS (SELECT FROM recall.suppression s WHERE s.tenant_id = _campaign.tenant_id),
-		EXISTS (SELECT FROM recall.policy_limits(_campaign.policy) l WHERE l.per_number),
+		coalesce(recall._has_limits(_campaign.policy, true), false),
 		(SELECT min(c.contact_id) FROM recall.contact c WHERE c.tenant_id = _campaign.tenant_id AND c.batch_id = _campaign.batch_id),
 		(SELECT max(c.contact_id) FROM recall.contact c WHERE c.tenant_id = _campaign.tenant_id AND c.batch_id = _campaign.batch_id)
 	FROM recall.batch b

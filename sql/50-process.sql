@@ -207,11 +207,16 @@ BEGIN
 	LOOP
 		COMMIT;
 		SET TRANSACTION ISOLATION LEVEL READ COMMITTED; -- a lock must be followed by a fresh look
+		EXIT WHEN NOT recall._settle(run);
+	END LOOP;
+	LOOP
+		COMMIT;
+		SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
 		tenant := recall._step(run, tenant);
 		EXIT WHEN tenant IS NULL;
 	END LOOP;
 	PERFORM recall._end_tick(run);
 END $$;
 COMMENT ON PROCEDURE recall.process() IS
-'One run of the processor: takes every waiting or running recycle record to its end, in chunks with a COMMIT after each, tenants taking turns; notes the run in recall.tick. Any number of runs may overlap. For the scheduler: its role needs USAGE on the schema and EXECUTE on this, _begin_tick(), _step() and _end_tick(). Errors: 2D000 inside a transaction block.';
+'One run of the processor: settles the permits whose lease has run out and takes every waiting or running recycle record to its end, in chunks with a COMMIT after each, tenants taking turns; notes the run in recall.tick. Any number of runs may overlap. For the scheduler: its role needs USAGE on the schema and EXECUTE on this, _begin_tick(), _settle(), _step() and _end_tick(). Errors: 2D000 inside a transaction block.';
 

@@ -85,6 +85,15 @@ BEGIN ATOMIC
 	FROM recall.recycle r
 	WHERE r.state = 'failed' AND r.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 	UNION ALL
+	SELECT 'unknown outcomes', CASE WHEN count(*) = 0 THEN 'ok' ELSE 'warning' END,
+		CASE
+			WHEN count(*) = 0 THEN 'no call is of unknown outcome'
+			ELSE format('%s calls are of unknown outcome, the oldest for %s: their leases ran out without a report; see recall.permit and recall.resolve()',
+				count(*), recall._age(min(d.lease_until), at))
+		END
+	FROM recall.dial d
+	WHERE d.state <> 'ready' AND d.lease_until <= at AND d.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+	UNION ALL
 	SELECT 'calling hours', CASE WHEN count(*) = 0 THEN 'ok' ELSE 'warning' END,
 		CASE
 			WHEN count(*) = 0 THEN 'every task that is at work has calling hours'
@@ -103,5 +112,5 @@ BEGIN
 	RETURN QUERY SELECT * FROM recall._work_health(clock_timestamp());
 END $$;
 COMMENT ON FUNCTION recall.health() IS
-'A row for each check, with status ok, warning or critical: the cron job, its last run, the last tick (warning after 10 minutes, critical after 30), records kept waiting, failed records, tasks without calling hours. Records and tasks are those of the tenants that the caller may read.';
+'A row for each check, with status ok, warning or critical: the cron job, its last run, the last tick (warning after 10 minutes, critical after 30), records kept waiting, failed records, calls of unknown outcome, tasks without calling hours. Records and tasks are those of the tenants that the caller may read.';
 

@@ -1,7 +1,7 @@
 /* What people look at. Each view shows the tenants in which the caller has the right "read". */
 
 CREATE VIEW recall.task_overview WITH (security_barrier) AS
-SELECT t.tenant_id, t.task_id, t.name AS task, t.task_type, t.state, t.priority, t.policy, t.calling_hours,
+SELECT t.tenant_id, t.task_id, t.name AS task, t.task_type, t.state, t.priority, t.policy, t.calling_hours, t.auto_recall,
 	(SELECT count(*) FROM recall.batch b WHERE b.tenant_id = t.tenant_id AND b.task_id = t.task_id) AS batches,
 	(SELECT count(*) FROM recall.batch b JOIN recall.contact c ON c.tenant_id = b.tenant_id AND c.batch_id = b.batch_id
 		WHERE b.tenant_id = t.tenant_id AND b.task_id = t.task_id) AS contacts,
@@ -24,6 +24,7 @@ COMMENT ON COLUMN recall.task_overview.policy IS 'Who is recalled; null: recall 
 COMMENT ON COLUMN recall.task_overview.calling_hours IS 'When one may call; null: at any time.';
 COMMENT ON COLUMN recall.task_overview.batches IS 'Its batches.';
 COMMENT ON COLUMN recall.task_overview.contacts IS 'The contacts in them.';
+COMMENT ON COLUMN recall.task_overview.auto_recall IS 'Whether reported calls are judged at once.';
 COMMENT ON COLUMN recall.task_overview.calls IS 'The calls made to these.';
 COMMENT ON COLUMN recall.task_overview.unfinished_recycles IS 'Recycle records that wait, run, are paused or failed.';
 
@@ -84,13 +85,14 @@ COMMENT ON COLUMN recall.completed_call.recycle_id IS 'The recycle record that i
 
 CREATE VIEW recall.recycle_record WITH (security_barrier) AS
 SELECT r.tenant_id, r.recycle_id, t.name AS task, b.name AS batch, r.state, r.policy, r.requested_by, r.requested_at, r.cap,
-	r.matched, r.emitted, r.judged - r.matched AS excluded, r.matched - r.emitted AS over_cap, r.withdrawn, y.dialled,
-	y.reached, r.emitted - r.withdrawn - y.dialled AS pending, r.started_at, r.finished_at, r.error, b.task_id, r.batch_id
+	r.matched, r.emitted, r.judged - r.matched AS excluded, r.matched - r.emitted AS over_cap, r.withdrawn + y.taken_out AS withdrawn,
+	y.dialled, y.reached, r.emitted - r.withdrawn - y.taken_out - y.dialled AS pending, r.started_at, r.finished_at, r.error, b.task_id, r.batch_id
 FROM recall.recycle r
 JOIN recall.batch b ON b.tenant_id = r.tenant_id AND b.batch_id = r.batch_id
 JOIN recall.task t ON t.tenant_id = b.tenant_id AND t.task_id = b.task_id
 CROSS JOIN LATERAL (
-	SELECT coalesce(sum(i.dialled), 0)::bigint AS dialled, coalesce(sum(i.reached), 0)::bigint AS reached
+	SELECT coalesce(sum(i.dialled), 0)::bigint AS dialled, coalesce(sum(i.reached), 0)::bigint AS reached,
+		coalesce(sum(i.taken_out), 0)::bigint AS taken_out
 	FROM recall.recycle_tally i
 	WHERE i.tenant_id = r.tenant_id AND i.recycle_id = r.recycle_id
 ) y
@@ -110,7 +112,7 @@ COMMENT ON COLUMN recall.recycle_record.matched IS 'Contacts that the policy rec
 COMMENT ON COLUMN recall.recycle_record.emitted IS 'Re-dial rows made.';
 COMMENT ON COLUMN recall.recycle_record.excluded IS 'Contacts that are not recalled: not called yet, queued already, or not meant by the policy; recall.preview() gives the reasons.';
 COMMENT ON COLUMN recall.recycle_record.over_cap IS 'Contacts that matched beyond the cap; the next recycle starts there.';
-COMMENT ON COLUMN recall.recycle_record.withdrawn IS 'Re-dial rows taken back.';
+COMMENT ON COLUMN recall.recycle_record.withdrawn IS 'Re-dial rows taken back, or taken out because they could not be dialled any more.';
 COMMENT ON COLUMN recall.recycle_record.dialled IS 'Re-dial rows that became completed calls.';
 COMMENT ON COLUMN recall.recycle_record.reached IS 'Those of them that were answered.';
 COMMENT ON COLUMN recall.recycle_record.pending IS 'Re-dial rows that wait or are out with a dialer.';
@@ -134,6 +136,29 @@ COMMENT ON COLUMN recall.redial.attempt IS 'Which call to the contact it will be
 COMMENT ON COLUMN recall.redial.due_at IS 'Not to be dialled before.';
 COMMENT ON COLUMN recall.redial.state IS 'ready, claimed or unknown.';
 COMMENT ON COLUMN recall.redial.recycle_id IS 'The record that made it.';
+
+CREATE VIEW recall.permit WITH (security_barrier) AS
+SELECT d.tenant_id, d.task_id, d.batch_id, d.contact_id, d.number, d.attempt, d.priority, d.due_at,
+	CASE WHEN d.lease_until <= pg_catalog.clock_timestamp() THEN 'unknown' ELSE d.state END AS state,
+	d.agent, d.recycle_id, d.dialer, d.claimed_at, d.lease_until
+FROM recall.dial d
+WHERE d.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
+COMMENT ON VIEW recall.permit IS
+'The queue: permits to dial that wait, are out with a dialer, or are of unknown outcome. Right: read.';
+COMMENT ON COLUMN recall.permit.tenant_id IS 'The tenant whose permit it is.';
+COMMENT ON COLUMN recall.permit.task_id IS 'The task whose dialers may claim it.';
+COMMENT ON COLUMN recall.permit.batch_id IS 'The batch of the contact.';
+COMMENT ON COLUMN recall.permit.contact_id IS 'The contact that may be called.';
+COMMENT ON COLUMN recall.permit.number IS 'The number to dial.';
+COMMENT ON COLUMN recall.permit.attempt IS 'Which call to the contact it will be.';
+COMMENT ON COLUMN recall.permit.priority IS 'The contact''s rank, higher first.';
+COMMENT ON COLUMN recall.permit.due_at IS 'Not to be dialled before.';
+COMMENT ON COLUMN recall.permit.state IS 'ready, claimed, or unknown once the lease has run out.';
+COMMENT ON COLUMN recall.permit.agent IS 'Who promised to call back.';
+COMMENT ON COLUMN recall.permit.recycle_id IS 'The record that made it.';
+COMMENT ON COLUMN recall.permit.dialer IS 'The dialer that took it.';
+COMMENT ON COLUMN recall.permit.claimed_at IS 'When that was.';
+COMMENT ON COLUMN recall.permit.lease_until IS 'Until when that dialer has it.';
 
 CREATE VIEW recall.audit WITH (security_barrier) AS
 SELECT e.tenant_id, e.at, e.role, e.session_role, e.kind, e.record_id, e.action, e.from_state, e.to_state, e.detail

@@ -58,6 +58,8 @@ typedef struct Hearing
 	const JudgedContact *contact;
 	const Policy *policy;
 	const JudgedCall *latest;
+	int rule;		  /* of the policy, from 0, that recalls; -1 = none */
+	int first_number; /* to try */
 	const FindingSink *sink;
 	bool is_decided;
 	Judgement judgement;
@@ -281,7 +283,7 @@ first_number(const Hearing *hearing)
 {
 	int latest = hearing->latest->number;
 
-	if (latest >= 0 && hearing->policy->rules[hearing->latest->rule - 1].next_number)
+	if (latest >= 0 && hearing->policy->rules[hearing->rule].next_number)
 		return (latest + 1) % hearing->contact->number_numbers;
 	return latest < 0 ? 0 : latest;
 }
@@ -292,13 +294,12 @@ check_numbers(Hearing *hearing)
 {
 	const JudgedContact *contact = hearing->contact;
 	uint64_t invalid = invalid_numbers(contact);
-	int rule = hearing->latest->rule - 1;
 	int chosen = -1;
 	bool only_suppressed = false;
 
 	for (int i = 0; i < contact->number_numbers; i++)
 	{
-		int number = (first_number(hearing) + i) % contact->number_numbers;
+		int number = (hearing->first_number + i) % contact->number_numbers;
 		bool is_valid = (invalid >> number & 1) == 0;
 		bool is_free = (contact->suppressed >> number & 1) == 0;
 		bool is_left;
@@ -312,10 +313,10 @@ check_numbers(Hearing *hearing)
 		if (chosen >= 0 && hearing->sink == NULL)
 			break;
 	}
-	tell(hearing, (Finding){ CHECK_NUMBER, chosen >= 0, rule, chosen, 0, 0, INT64_MIN });
+	tell(hearing, (Finding){ CHECK_NUMBER, chosen >= 0, hearing->rule, chosen, 0, 0, INT64_MIN });
 	hearing->judgement.number = chosen;
 	if (chosen < 0)
-		decide(hearing, only_suppressed ? REASON_SUPPRESSED : REASON_NO_NUMBER, rule);
+		decide(hearing, only_suppressed ? REASON_SUPPRESSED : REASON_NO_NUMBER, hearing->rule);
 }
 
 /* Put the due time off until an instant. */
@@ -481,6 +482,7 @@ recall_judge(const JudgedContact *contact, const FindingSink *sink)
 {
 	Hearing hearing = { .contact = contact,
 						.policy = contact->policy,
+						.rule = -1,
 						.sink = sink,
 						.judgement = { .number = -1, .due_at = INT64_MIN } };
 
@@ -490,10 +492,35 @@ recall_judge(const JudgedContact *contact, const FindingSink *sink)
 	hearing.latest = &contact->own.calls[contact->own.count - 1];
 	MAKE_CHECKS(&hearing, history_checks);
 	if (hearing.latest->rule > 0)
+	{
+		hearing.rule = hearing.latest->rule - 1;
+		hearing.first_number = first_number(&hearing);
 		MAKE_CHECKS(&hearing, rule_checks);
+	}
 	if (hearing.judgement.number >= 0)
 		MAKE_CHECKS(&hearing, due_checks);
 	decide(&hearing, REASON_RULE, hearing.latest->rule - 1);
+	return hearing.judgement;
+}
+
+/* The checks that are made again before each call; */
+static void (*const admission_checks[])(Hearing *) = { check_never, check_limits, check_numbers };
+/* and when the number is known. */
+static void (*const waiting_checks[])(Hearing *) = { check_periods, check_quiets };
+
+Judgement
+recall_admit(const JudgedContact *contact, int first_number)
+{
+	Hearing hearing = { .contact = contact,
+						.policy = contact->policy,
+						.rule = -1,
+						.first_number = first_number,
+						.judgement = { .number = -1, .due_at = INT64_MIN } };
+
+	MAKE_CHECKS(&hearing, admission_checks);
+	if (hearing.judgement.number >= 0)
+		MAKE_CHECKS(&hearing, waiting_checks);
+	decide(&hearing, REASON_RULE, -1);
 	return hearing.judgement;
 }
 

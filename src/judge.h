@@ -152,6 +152,14 @@ typedef struct FindingSink
  */
 extern Judgement recall_judge(const JudgedContact *contact, const FindingSink *sink);
 
+/*
+ * May a contact be called, whatever its latest call was? Asked again before each call: only what
+ * stops it for good, limits, quiets and the numbers count. The number to try first is given. A
+ * judgement whose reason is REASON_RULE says yes, on its number and not before its due_at; else its
+ * item is -1, a rule or a limit.
+ */
+extern Judgement recall_admit(const JudgedContact *contact, int first_number);
+
 /* How many of the contact's calls there would have been, had the policy decided after each. */
 extern int recall_replay(const JudgedContact *contact);
 

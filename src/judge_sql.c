@@ -1,6 +1,6 @@
 /*
  * judge_sql.c
- *		What SQL asks of a contact's history: the judgement, its findings, a replay.
+ *		What SQL asks of a contact's history: the judgement, its findings, a replay, an admission.
  *
  * Each turns the history into what judge.c takes: telephone numbers into places in the contact's
  * list, and each call's outcome into the rule that matches it. What is made from the policy, the
@@ -26,8 +26,9 @@
 PG_FUNCTION_INFO_V1(recall_judge_calls);
 PG_FUNCTION_INFO_V1(recall_explain_calls);
 PG_FUNCTION_INFO_V1(recall_replay_calls);
+PG_FUNCTION_INFO_V1(recall_admit_call);
 
-/* Arguments of all three. */
+/* Arguments of all; the last is the admission's alone. */
 enum
 {
 	ARG_POLICY,
@@ -35,7 +36,8 @@ enum
 	ARG_NUMBERS,
 	ARG_TIME_ZONE,
 	ARG_SUPPRESSED,
-	ARG_NUMBER_CALLS
+	ARG_NUMBER_CALLS,
+	ARG_FIRST_NUMBER
 };
 
 /* What a function keeps between the contacts of a query. */
@@ -305,7 +307,8 @@ get_reason(JudgeCache *cache, const Judgement *judgement)
 {
 	const ReasonMeaning *meaning = &recall_reasons[judgement->reason];
 	const Policy *policy = cache->policy.policy;
-	Datum *kept = &cache->reasons[judgement->reason * POLICY_MAX_RULES + judgement->item];
+	/* A function asks with items or, for an admission, without: the places are not shared. */
+	Datum *kept = &cache->reasons[judgement->reason * POLICY_MAX_RULES + Max(judgement->item, 0)];
 	PolicyText *item;
 	MemoryContext previous;
 
@@ -315,7 +318,7 @@ get_reason(JudgeCache *cache, const Judgement *judgement)
 	item = palloc(sizeof(PolicyText));
 	item->length = 0;
 	item->text[0] = '\0';
-	if (meaning->about == ITEM_RULE)
+	if (meaning->about == ITEM_RULE && judgement->item >= 0)
 		recall_policy_print_rule(policy, &policy->rules[judgement->item], item);
 	else if (meaning->about == ITEM_LIMIT)
 		recall_policy_print_limit(&policy->limits[judgement->item], item);
@@ -459,4 +462,48 @@ recall_replay_calls(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	judged = make_case(fcinfo);
 	PG_RETURN_INT32(recall_replay(&judged.contact));
+}
+
+/*
+ * _admit(like judge(), first_number text) returns _admission
+ */
+Datum
+recall_admit_call(PG_FUNCTION_ARGS)
+{
+	enum
+	{
+		NUMBER,
+		NOT_BEFORE,
+		REASON,
+		COLUMNS
+	};
+	Case judged;
+	text *first;
+	Judgement judgement;
+	Datum values[COLUMNS] = { 0 };
+	bool nulls[COLUMNS];
+
+	if (PG_ARGISNULL(ARG_POLICY) || PG_ARGISNULL(ARG_FIRST_NUMBER))
+		PG_RETURN_NULL();
+	judged = make_case(fcinfo);
+	first = PG_GETARG_TEXT_PP(ARG_FIRST_NUMBER);
+	judgement =
+		recall_admit(&judged.contact,
+					 Max(find_number(&judged, VARDATA_ANY(first), VARSIZE_ANY_EXHDR(first)), 0));
+
+	memset(nulls, true, sizeof(nulls));
+	if (judgement.reason != REASON_RULE)
+	{
+		values[REASON] = get_reason(judged.cache, &judgement);
+		nulls[REASON] = false;
+	}
+	else
+	{
+		values[NUMBER] = judged.numbers[judgement.number];
+		nulls[NUMBER] = false;
+		nulls[NOT_BEFORE] = judgement.due_at == PG_INT64_MIN;
+		values[NOT_BEFORE] = instant_datum(judgement.due_at);
+	}
+	PG_RETURN_DATUM(
+		HeapTupleGetDatum(heap_form_tuple(get_row(fcinfo, judged.cache, COLUMNS), values, nulls)));
 }

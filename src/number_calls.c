@@ -3,7 +3,8 @@
  *		The calls to a contact's numbers, looked up once for each number.
  *
  * Several contacts may own one number, in the worst case all of a batch. What is known of a number
- * is therefore kept for the query: the look-up itself is SQL (_calls_to_number()).
+ * is therefore kept as long as the query sees the same: the look-up itself is SQL
+ * (_calls_to_number()). In PL/pgSQL a function may outlive the query, so the snapshot is compared.
  */
 #include "history.h"
 
@@ -13,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(recall_calls_to_numbers);
 
@@ -30,32 +32,71 @@ typedef struct NumberCalls
 	History *calls; /* NULL = none */
 } NumberCalls;
 
+/* What tells one snapshot from another: of the transactions before xmax, ever fewer are under way.
+ */
+typedef struct Sight
+{
+	TransactionId xmax;
+	uint32 under_way;
+	int32 under_way_below;
+	CommandId command;
+} Sight;
+
 /* What is kept for a query. */
 typedef struct NumberCache
 {
+	MemoryContext context; /* of what was found */
 	FmgrInfo look_up;
+	Sight sight;
 	HTAB *numbers;
 } NumberCache;
 
-static NumberCache *
-get_cache(FunctionCallInfo fcinfo)
+static Sight
+get_sight(void)
 {
-	MemoryContext context = fcinfo->flinfo->fn_mcxt;
-	NumberCache *cache = fcinfo->flinfo->fn_extra;
-	Oid argument_types[] = { INT4OID, TEXTOID };
-	HASHCTL control = { .keysize = sizeof(NumberKey),
-						.entrysize = sizeof(NumberCalls),
-						.hcxt = context };
+	Snapshot snapshot = GetActiveSnapshot();
 
-	if (cache != NULL)
-		return cache;
-	cache = MemoryContextAllocZero(context, sizeof(NumberCache));
+	return (Sight){ snapshot->xmax, snapshot->xcnt, snapshot->subxcnt, snapshot->curcid };
+}
+
+static bool
+is_same_sight(const Sight *a, const Sight *b)
+{
+	return a->xmax == b->xmax && a->under_way == b->under_way &&
+		   a->under_way_below == b->under_way_below && a->command == b->command;
+}
+
+static NumberCache *
+make_cache(MemoryContext context)
+{
+	NumberCache *cache = MemoryContextAllocZero(context, sizeof(NumberCache));
+	Oid argument_types[] = { INT4OID, TEXTOID };
+
 	fmgr_info_cxt(LookupFuncName(list_make2(makeString("recall"), makeString("_calls_to_number")),
 								 2, argument_types, false),
 				  &cache->look_up, context);
+	cache->context = AllocSetContextCreate(context, "recall numbers", ALLOCSET_DEFAULT_SIZES);
+	return cache;
+}
+
+/* The cache of a function, emptied when the query sees something else than the last time. */
+static NumberCache *
+get_cache(FunctionCallInfo fcinfo)
+{
+	NumberCache *cache = fcinfo->flinfo->fn_extra;
+	Sight sight = get_sight();
+	HASHCTL control = { .keysize = sizeof(NumberKey), .entrysize = sizeof(NumberCalls) };
+
+	if (cache == NULL)
+		cache = fcinfo->flinfo->fn_extra = make_cache(fcinfo->flinfo->fn_mcxt);
+	if (cache->numbers != NULL && is_same_sight(&cache->sight, &sight))
+		return cache;
+	cache->numbers = NULL;
+	MemoryContextReset(cache->context);
+	control.hcxt = cache->context;
 	cache->numbers =
 		hash_create("recall numbers", 1024, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	fcinfo->flinfo->fn_extra = cache;
+	cache->sight = sight;
 	return cache;
 }
 
@@ -78,7 +119,7 @@ look_up(NumberCache *cache, Datum tenant, Datum number, MemoryContext context)
 }
 
 static History *
-calls_to(NumberCache *cache, Datum tenant, Datum number, MemoryContext context)
+calls_to(NumberCache *cache, Datum tenant, Datum number)
 {
 	text *written = DatumGetTextPP(number);
 	NumberKey key = { .tenant = DatumGetInt32(tenant) };
@@ -90,7 +131,7 @@ calls_to(NumberCache *cache, Datum tenant, Datum number, MemoryContext context)
 	if (entry != NULL)
 		return entry->calls;
 	/* Entered only when it is complete: looking up can fail. */
-	calls = look_up(cache, tenant, number, context);
+	calls = look_up(cache, tenant, number, cache->context);
 	entry = hash_search(cache->numbers, &key, HASH_ENTER, NULL);
 	entry->calls = calls;
 	return calls;
@@ -129,8 +170,7 @@ recall_calls_to_numbers(PG_FUNCTION_ARGS)
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT, &numbers, NULL,
 					  &count);
 	for (int i = 0; i < count; i++)
-		calls = join_histories(
-			calls, calls_to(cache, PG_GETARG_DATUM(0), numbers[i], fcinfo->flinfo->fn_mcxt));
+		calls = join_histories(calls, calls_to(cache, PG_GETARG_DATUM(0), numbers[i]));
 	if (calls == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_POINTER(calls);

@@ -1,14 +1,16 @@
 /*
  * policy_matches.c
- *		Matching from SQL: the matcher is made once for a policy and kept while that is the same.
+ *		What SQL asks of a policy itself: which rule matches, and whether it limits anything.
  *
- * What a match means is in policy_match.c.
+ * The matcher is made once for a policy and kept while that is the same. What a match means is in
+ * policy_match.c.
  */
 #include "policy_cache.h"
 #include "failure_cause_map.h"
 
 PG_FUNCTION_INFO_V1(recall_matching_rule);
 PG_FUNCTION_INFO_V1(recall_matches);
+PG_FUNCTION_INFO_V1(recall_has_limits);
 
 /* What a function keeps between its calls in a query. */
 typedef struct MatchState
@@ -69,4 +71,31 @@ recall_matches(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	PG_RETURN_BOOL(match_arguments(fcinfo) > 0);
+}
+
+/* Whether a policy keeps a contact from being called, whatever its latest call was; with
+ * per_number, whether other contacts' calls to a number can. */
+static bool
+has_limits(const Policy *policy, bool per_number)
+{
+	for (int i = 0; i < policy->number_rules; i++)
+		if (policy->rules[i].never && !per_number)
+			return true;
+	for (int i = 0; i < policy->number_limits; i++)
+		if (policy->limits[i].per_number || !per_number)
+			return true;
+	for (int i = 0; i < policy->number_quiets; i++)
+		if (policy->quiets[i].per_number || !per_number)
+			return true;
+	return false;
+}
+
+/* _has_limits(policy, per_number boolean) returns boolean */
+Datum
+recall_has_limits(PG_FUNCTION_ARGS)
+{
+	MatchState *state = get_state(fcinfo->flinfo);
+
+	recall_cache_policy(&state->policy, PG_GETARG_VARLENA_PP(0));
+	PG_RETURN_BOOL(has_limits(state->policy.policy, PG_GETARG_BOOL(1)));
 }

@@ -10,6 +10,9 @@
  *	history.c				a contact's calls as a value
  *	judge*.c				whether, when and on which number a contact is called again
  *	number_calls.c			the calls to a number, looked up once
+ *	number_out.c			whether a call to a number is out
+ *	token.c					fencing tokens
+ *	walk.c					where a claim begins in a long queue
  *	transition.c			the state machines
  *	caller.c				who is calling, and reading a table with the caller's rights
  *	phone_number.c			telephone numbers

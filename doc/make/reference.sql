@@ -21,22 +21,24 @@ INSERT INTO section VALUES
 (3, 'Tenants and rights', NULL,
 	'{create_tenant,set_tenant,set_holidays,grant_privilege,revoke_privilege}'),
 (4, 'Tasks and business results', NULL,
-	'{create_business_result,create_task,set_policy,set_calling_hours,start_task,suspend_task,complete_task}'),
+	'{create_business_result,create_task,set_policy,set_calling_hours,set_auto_recall,start_task,suspend_task,complete_task}'),
 (5, 'Batches and contacts', NULL,
 	'{create_batch,start_batch,suspend_batch,finish_batch,add_contact,add_contacts}'),
 (6, 'Completed calls', NULL,
 	'{record_call,record_calls}'),
-(7, 'The do-not-call list', NULL,
+(7, 'Dialling', NULL,
+	'{claim,report,report_many,extend,release,resolve,schedule_callback}'),
+(8, 'The do-not-call list', NULL,
 	'{suppress,unsuppress}'),
-(8, 'Recalling', NULL,
+(9, 'Recalling', NULL,
 	'{preview,recycle,pause_recycle,resume_recycle,retry_recycle,cancel_recycle,withdraw_recycle}'),
-(9, 'Asking why, and what if', NULL,
+(10, 'Asking why, and what if', NULL,
 	'{explain,simulate,simulate_attempts}'),
-(10, 'Running it', NULL,
+(11, 'Running it', NULL,
 	'{process,schedule,unschedule,health}'),
-(11, 'Steps of the processor',
+(12, 'Steps of the processor',
 	'Internal: `recall.process()` calls them with the rights of its caller, so the scheduler''s role needs EXECUTE on them. Nobody else calls them.',
-	'{_begin_tick,_step,_end_tick}');
+	'{_begin_tick,_settle,_step,_end_tick}');
 
 CREATE TEMP TABLE sqlstate (code text, condition text, meaning text);
 INSERT INTO sqlstate VALUES

@@ -50,8 +50,8 @@ SELECT t.refused(format('SELECT recall.record_call(%s, %s, NULL, NULL)', :acme, 
 	'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().', x.what)
 FROM (VALUES ('25', 'another tenant''s contact'), ('0', 'contact 0'), ('-1', 'contact -1'), ('9223372036854775807', 'the last contact there could be'), (NULL, 'no contact')) AS x(contact, what);
 
-UPDATE recall.dial SET state = 'claimed' WHERE tenant_id = :acme AND contact_id = 5;
-UPDATE recall.dial SET state = 'unknown' WHERE tenant_id = :acme AND contact_id = 6;
+UPDATE recall.dial SET state = 'claimed', token = contact_id, claimed_at = now(), lease_until = 'infinity' WHERE tenant_id = :acme AND contact_id = 5;
+UPDATE recall.dial SET state = 'unknown', token = contact_id, claimed_at = now(), lease_until = now() WHERE tenant_id = :acme AND contact_id = 6;
 SELECT t.refused(format('SELECT recall.record_call(%s, %s, NULL, NULL)', :acme, x.contact), '55000', format('contact %s is out with a dialer', x.contact),
 	'Its call must be reported, or its unknown outcome settled, first.', x.what)
 FROM (VALUES (5, 'a contact that a dialer has claimed'), (6, 'a contact whose call is unknown')) AS x(contact, what);

@@ -100,6 +100,8 @@ INSERT INTO t.checks VALUES
 		'recall.matches(recall.policy,recall.failure_cause,text)', 'recall.failure_cause(text,text)', 'recall._check_numbers(text[],bigint)',
 		'recall._collect_call(internal,integer,text,recall.failure_cause,text,timestamp with time zone,timestamp with time zone)',
 		'recall._finish_history(internal)',
+		'recall._admit(recall.policy,recall.history,text[],text,text[],recall.history,text)',
+		'recall._end_walk(regclass,integer,bigint,timestamp with time zone,bigint,integer,timestamp with time zone,bigint)',
 		'recall.judge(recall.policy,recall.history,text[],text,text[],recall.history)',
 		'recall._findings(recall.policy,recall.history,text[],text,text[],recall.history)',
 		'recall._replay(recall.policy,recall.history,text[],text,text[],recall.history)',

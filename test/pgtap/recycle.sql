@@ -24,8 +24,8 @@ INSERT INTO outcome SELECT c, f::recall.failure_cause, r, timestamptz '2026-01-0
 FROM (VALUES (1, 'busy', NULL), (2, 'no_answer', NULL), (3, NULL, 'callback'), (4, NULL, NULL), (5, NULL, 'refused'), (6, 'busy', NULL),
 	(7, 'busy', NULL), (8, 'busy', NULL), (10, 'rejected', NULL), (11, 'busy', NULL)) AS v(c, f, r);
 SELECT recall.record_calls(:acme, 'outcome');
-INSERT INTO recall.dial (tenant_id, attempt, contact_id, task_id, batch_id, due_at, priority, state, number)
-SELECT :acme, 2, c, :task, :batch, now(), 0, s::recall.dial_state, t.number(c) FROM (VALUES (6, 'ready'), (7, 'claimed'), (8, 'unknown')) AS v(c, s);
+INSERT INTO recall.dial (tenant_id, attempt, contact_id, task_id, batch_id, due_at, priority, state, number, token, claimed_at, lease_until)
+SELECT :acme, 2, c, :task, :batch, now(), 0, s::recall.dial_state, t.number(c), o, l, l FROM (VALUES (6, 'ready', NULL, NULL::timestamptz), (7, 'claimed', 7, 'infinity'), (8, 'unknown', 8, now())) AS v(c, s, o, l);
 CREATE TEMPORARY TABLE expected_preview AS SELECT * FROM (VALUES
 	('done', 'answered', 'no rule recalls this outcome', 1::bigint, NULL::timestamptz),
 	('done', 'rejected', 'no rule recalls this outcome', 1, NULL),
@@ -212,8 +212,8 @@ SELECT is(t.outcome(format('SELECT recall.withdraw_recycle(%s, 1)', t.record_in(
 FROM unnest(enum_range(NULL::recall.recycle_state)) s;
 
 SELECT t.record_in('completed') AS back \gset
-UPDATE recall.dial SET state = 'claimed' WHERE tenant_id = :back AND contact_id = 1;
-UPDATE recall.dial SET state = 'unknown' WHERE tenant_id = :back AND contact_id = 2;
+UPDATE recall.dial SET state = 'claimed', token = contact_id, claimed_at = now(), lease_until = 'infinity' WHERE tenant_id = :back AND contact_id = 1;
+UPDATE recall.dial SET state = 'unknown', token = contact_id, claimed_at = now(), lease_until = now() WHERE tenant_id = :back AND contact_id = 2;
 SELECT is(recall.withdraw_recycle(:back, 1), 3::bigint, 'only ready re-dial rows are taken back');
 SELECT is(t.permits(:back, 1), '{1,2}', 'those that are out stay');
 SELECT is(t.record(:back, 1), 'completed: matched 5, emitted 5, over cap 0, excluded 0, withdrawn 3, pending 2', 'and the record counts them');
@@ -423,9 +423,12 @@ BEGIN
 	WHERE random() < 0.8;
 	PERFORM recall.record_calls(c.tenant, 'history');
 	DROP TABLE history;
-	INSERT INTO recall.dial (tenant_id, attempt, contact_id, task_id, batch_id, due_at, priority, state, number)
-	SELECT c.tenant, 9, n, c.task, c.batch, now(), 0, (enum_range(NULL::recall.dial_state))[1 + floor(random() * 3)], t.number(n)
-	FROM generate_series(1, contacts) n WHERE random() < 0.1
+	INSERT INTO recall.dial (tenant_id, attempt, contact_id, task_id, batch_id, due_at, priority, state, number, token, claimed_at, lease_until)
+	SELECT c.tenant, 9, n, c.task, c.batch, now(), 0, s.state, t.number(n), s.token, s.lease_until, s.lease_until
+	FROM generate_series(1, contacts) n
+	CROSS JOIN LATERAL (SELECT * FROM (VALUES ('ready'::recall.dial_state, NULL, NULL), ('claimed', 1, 'infinity'), ('unknown', 1, now()))
+		v(state, token, lease_until) ORDER BY random() + n LIMIT 1) s
+	WHERE random() < 0.1
 	ON CONFLICT DO NOTHING;
 
 	SELECT count(*) INTO naive FROM (

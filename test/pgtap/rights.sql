@@ -31,7 +31,7 @@ CREATE ROLE t_executes;
 GRANT USAGE ON SCHEMA recall TO t_executes;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA recall TO t_executes;
 GRANT SELECT ON recall.task_overview, recall.batch_overview, recall.completed_call, recall.recycle_record, recall.redial, recall.audit,
-	recall.suppressed_number TO t_executes;
+	recall.suppressed_number, recall.permit TO t_executes;
 SELECT recall.grant_privilege(:acme, 't_read', '{read}');
 SELECT recall.grant_privilege(:acme, 't_manage', '{manage}');
 SELECT recall.grant_privilege(:acme, 't_recycle', '{recycle}');
@@ -58,6 +58,14 @@ INSERT INTO t.action VALUES
 	('manage', $$SELECT recall.add_contacts($, 1, 't.some_people')$$),
 	('dial', 'SELECT recall.record_call($, 3, NULL, NULL)'),
 	('dial', $$SELECT recall.record_calls($, 't.some_calls')$$),
+	('dial', 'SELECT * FROM recall.claim($, 1)'),
+	('dial', $$SELECT recall.report($, 3, 1, 'busy', NULL, NULL, NULL)$$),
+	('dial', $$SELECT recall.report_many($, '{3}', '{1}', '{busy}', NULL, NULL, NULL)$$),
+	('dial', $$SELECT recall.extend($, 3, 1, '1 min')$$),
+	('dial', 'SELECT recall.release($, 3, 1)'),
+	('dial', $$SELECT recall.resolve($, 3, 'busy', NULL)$$),
+	('dial', 'SELECT recall.schedule_callback($, 3, now())'),
+	('manage', 'SELECT recall.set_auto_recall($, 1, false)'),
 	('read', 'SELECT * FROM recall.preview($, 1)'),
 	('read', 'SELECT * FROM recall.explain($, 1)'),
 	('read', $$SELECT * FROM recall.simulate($, 1, 'failed')$$),

@@ -105,8 +105,8 @@ SELECT t.refused(format(s, :acme), state, m, h, d) FROM (VALUES
 		'Name one of: preview, predicted, preempted, fixed, robot, manual.', 'a task without a type'),
 	('SELECT recall.create_task(%s, ''x'', ''fixed'', priority => 10)', '22023', 'priority 10 of a task is out of range', 'It is 0 to 9, higher first.', 'a priority over 9'),
 	('SELECT recall.create_task(%s, ''x'', ''fixed'', priority => -1)', '22023', 'priority -1 of a task is out of range', 'It is 0 to 9, higher first.', 'a negative priority'),
-	('SELECT recall.create_task(%s, ''x'', ''fixed'', ''busy'', auto_recall => true)', '0A000', 'automatic recall is not supported yet',
-		'Leave auto_recall out and recycle the batch.', 'automatic recall')
+	('SELECT recall.create_task(%s, ''x'', ''fixed'', ''busy after 1 h'', auto_recall => true)', '22023', 'automatic recall needs a limit',
+		'Nobody presses a button between the calls: add one, such as ''limit 5''.', 'automatic recall without a limit')
 ) AS v(s, state, m, h, d);
 SELECT t.refused(format('SELECT recall.create_task(%s, %L, %L, %L)', :acme, 'x', 'fixed', 'result calback'), '22023',
 	format('business result "calback" of the policy does not exist in tenant %s', :acme), 'Perhaps you meant "callback".',

@@ -98,10 +98,13 @@ sub prepare
 		CALL recall.process();
 
 		-- Some of the called have a permit all the same; some of those are out, or lost.
-		INSERT INTO recall.dial (tenant_id, attempt, contact_id, task_id, batch_id, due_at, priority, state, number)
-		SELECT c.tenant_id, 9, c.contact_id, 1, c.batch_id, now(), 0,
-			(ARRAY['ready', 'claimed', 'unknown'])[1 + c.contact_id % 3]::recall.dial_state, c.numbers[1]
+		INSERT INTO recall.dial (tenant_id, attempt, contact_id, task_id, batch_id, due_at, priority, state, number,
+			token, claimed_at, lease_until)
+		SELECT c.tenant_id, 9, c.contact_id, 1, c.batch_id, now(), 0, s.state, c.numbers[1],
+			CASE WHEN s.state <> 'ready' THEN 1 END, CASE WHEN s.state <> 'ready' THEN now() END,
+			CASE WHEN s.state <> 'ready' THEN 'infinity'::timestamptz END
 		FROM recall.contact c
+		CROSS JOIN LATERAL (SELECT (ARRAY['ready', 'claimed', 'unknown'])[1 + c.contact_id % 3]::recall.dial_state AS state) s
 		WHERE c.tenant_id = 1 AND c.contact_id % 17 = 0 AND c.contact_id % 13 > 0;
 
 		SELECT recall.recycle(tenant_id, batch_id) FROM plan ORDER BY tenant_id, batch_id;

@@ -78,8 +78,8 @@ $node->safe_psql('story', <<'END');
 	SELECT recall.record_call(1, contact_id, NULL, 'callback') FROM recall.dial WHERE tenant_id = 1 AND recycle_id = 1 AND contact_id % 8 = 2;
 
 	-- Permits in every state, tasks and batches too.
-	UPDATE recall.dial SET state = 'claimed' WHERE contact_id IN (10, 20);
-	UPDATE recall.dial SET state = 'unknown' WHERE contact_id IN (70, 80);
+	UPDATE recall.dial SET state = 'claimed', token = contact_id, claimed_at = now(), lease_until = 'infinity' WHERE contact_id IN (10, 20);
+	UPDATE recall.dial SET state = 'unknown', token = contact_id, claimed_at = now(), lease_until = now() WHERE contact_id IN (70, 80);
 	SELECT recall.suspend_batch(t, 7) FROM generate_series(1, 2) t;
 	SELECT recall.suspend_task(t, 2) FROM generate_series(1, 2) t;
 	SELECT recall.complete_task(t, 3) FROM generate_series(1, 2) t;

@@ -1,0 +1,75 @@
+/* Call-backs: an agent promises to ring at a time. They wait in the same queue as everything else. */
+
+CREATE FUNCTION recall.schedule_callback(
+	tenant_id int, contact_id bigint, at timestamptz, number text DEFAULT NULL, agent text DEFAULT NULL)
+RETURNS timestamptz
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	contact recall.contact;
+	batch recall.batch;
+	terms recall._terms;
+	permit recall.dial;
+	latest recall.call;
+	admission recall._admission;
+	due timestamptz;
+BEGIN
+	PERFORM recall._require(schedule_callback.tenant_id, 'dial');
+	SELECT * INTO contact FROM recall.contact c
+	WHERE c.tenant_id = schedule_callback.tenant_id AND c.contact_id = schedule_callback.contact_id;
+	IF NOT FOUND THEN
+		PERFORM recall._deny(format('contact %s of tenant %s', coalesce(schedule_callback.contact_id::text, 'null'), schedule_callback.tenant_id));
+	END IF;
+	IF isfinite(at) IS NOT TRUE THEN
+		PERFORM recall._invalid('a call-back needs a time', 'Give the instant that was promised; a time that is past means as soon as possible.');
+	END IF;
+	IF schedule_callback.number <> ALL (contact.numbers) THEN
+		PERFORM recall._raise_call_fault(contact.tenant_id, 'number', '', contact.contact_id, schedule_callback.number, NULL, NULL, NULL);
+	END IF;
+	IF length(schedule_callback.agent) > 200 THEN
+		PERFORM recall._invalid('the name of an agent is too long', 'It has up to 200 characters.');
+	END IF;
+
+	PERFORM recall._lock_batch(contact.tenant_id, contact.batch_id, false);
+	batch := recall._batch(contact.tenant_id, contact.batch_id);
+	IF batch.state NOT IN ('started', 'suspended') THEN
+		PERFORM recall._refuse(format('batch %s is in state "%s"', batch.batch_id, batch.state),
+			CASE batch.state WHEN 'created' THEN 'Start the batch with recall.start_batch().' ELSE 'A finished batch is final.' END);
+	END IF;
+	PERFORM FROM recall.contact c WHERE c.tenant_id = contact.tenant_id AND c.contact_id = contact.contact_id FOR NO KEY UPDATE;
+	permit := recall._lock_permit(contact.tenant_id, contact.contact_id);
+	IF permit.state <> 'ready' THEN
+		PERFORM recall._raise_call_fault(contact.tenant_id, 'permit', '', contact.contact_id, NULL, NULL, NULL, NULL);
+	END IF;
+	SELECT * INTO latest FROM recall.call k
+	WHERE k.tenant_id = contact.tenant_id AND k.batch_id = contact.batch_id AND k.contact_id = contact.contact_id
+	ORDER BY k.attempt DESC LIMIT 1;
+
+	terms := recall._terms(contact.tenant_id, batch.task_id);
+	admission := recall._admission(contact.tenant_id, batch.task_id, contact.batch_id, contact.contact_id, contact.numbers,
+		coalesce(schedule_callback.number, latest.number, permit.number, contact.numbers[1]), coalesce(contact.time_zone, terms.time_zone),
+		terms.policy, NULL, at);
+	IF admission.reason IS NOT NULL THEN
+		PERFORM recall._refuse(format('contact %s may not be called again: %s', contact.contact_id, admission.reason),
+			'recall.explain() tells more.');
+	END IF;
+	due := recall.next_open(terms.calling_hours, coalesce(contact.time_zone, terms.time_zone), greatest(at, admission.not_before), terms.holidays);
+	IF due IS NULL THEN
+		PERFORM recall._refuse(format('the calling hours of task %s never open again', batch.task_id), 'They are set with recall.set_calling_hours().');
+	END IF;
+
+	INSERT INTO recall.dial AS d (tenant_id, attempt, contact_id, task_id, batch_id, due_at, priority, number, agent)
+	VALUES (contact.tenant_id, coalesce(latest.attempt, 0) + 1, contact.contact_id, batch.task_id, contact.batch_id, due, contact.priority,
+		admission.number, schedule_callback.agent)
+	ON CONFLICT (tenant_id, contact_id) DO UPDATE
+	SET due_at = excluded.due_at, number = excluded.number, agent = excluded.agent
+	WHERE d.state = 'ready';
+	IF NOT FOUND THEN
+		PERFORM recall._raise_call_fault(contact.tenant_id, 'permit', '', contact.contact_id, NULL, NULL, NULL, NULL);
+	END IF;
+	PERFORM recall._log(contact.tenant_id, 'contact', contact.contact_id::text, 'schedule_callback',
+		detail => jsonb_strip_nulls(jsonb_build_object('at', at, 'due_at', due, 'agent', schedule_callback.agent)));
+	RETURN due;
+END $$;
+COMMENT ON FUNCTION recall.schedule_callback(int, bigint, timestamptz, text, text) IS
+'Queues a call that was promised to a contact for an instant, or moves the one that waits, and returns when it is due: at that instant, or at the first after it at which the calling hours, limits and quiets allow it. number: one of the contact''s, null = that of its latest call; where it may not be called, another of the contact''s is taken; agent: who promised it, up to 200 characters, for the dialer to see. Report the call in which it was promised first. Right: dial. Errors: 42501; 22023 no time, a number that is not the contact''s, an agent''s name too long; 55000 the contact is out with a dialer, the batch is not started, a limit is reached, every number is suppressed, the hours never open again.';
