@@ -152,6 +152,7 @@ sql recall_bench -c 'CREATE EXTENSION recall'
 echo "$(sql recall_bench -c 'SHOW server_version'), $(nproc) processors, $rows rows, turns of $seconds s, shared_buffers $(sql recall_bench -c 'SHOW shared_buffers'), fsync $(sql recall_bench -c 'SHOW fsync'), synchronous_commit $(sql recall_bench -c 'SHOW synchronous_commit')"
 case " ${wanted[*]} " in *' graphile_worker '* | *' pg_boss '*) install_peers ;; esac
 choose_contenders
+items
 for contender in "${contenders[@]}"; do
 	[ "$contender" = pgq ] || "fill_$contender"
 done
