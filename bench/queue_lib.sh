@@ -25,10 +25,10 @@ renew() { # renew DATABASE: an empty one, which is dropped at the end
 	dropdb --if-exists --force "$1"
 	createdb "$1"
 }
-fresh() { # fresh CONTENDER: a copy of what it was filled with
-	databases+=("recall_bench_$1")
-	dropdb --if-exists --force "recall_bench_$1"
-	createdb --strategy=file_copy --template="recall_bench_$1_full" "recall_bench_$1"
+fresh() { # fresh CONTENDER: a copy of what it was filled with; with $copy, a further one of that name
+	databases+=("recall_bench_$1${copy:-}")
+	dropdb --if-exists --force "recall_bench_$1${copy:-}"
+	createdb --strategy=file_copy --template="recall_bench_$1_full" "recall_bench_$1${copy:-}"
 }
 ratio() { awk "BEGIN { if ($2 > 0) printf \"%.2f\", $1 / $2; else printf \"-\" }"; }
 
@@ -204,7 +204,7 @@ drive() { # drive CONTENDER BATCH CLIENTS SECONDS|OPTIONS: the seconds that it t
 	[[ $4 != -* ]] || read -ra options <<<"$4"
 	"script_$contender" "$batch" >"$scratch/$contender.script"
 	output=$(pgbench -n -M prepared -c "$count" -j "$((count < 2 ? count : 2))" "${options[@]}" -D empty=0 -D cause=busy \
-		-D "causes=$(causes "$batch")" -f "$scratch/$contender.script" "recall_bench_$contender" 2>&1) || status=$?
+		-D "causes=$(causes "$batch")" -f "$scratch/$contender.script" "recall_bench_$contender${copy:-}" 2>&1) || status=$?
 	if [ "$status" != 0 ] && ! grep -q 'division by zero' <<<"$output"; then
 		echo "$output" >&2
 		exit 1
@@ -216,9 +216,9 @@ drive() { # drive CONTENDER BATCH CLIENTS SECONDS|OPTIONS: the seconds that it t
 take_turn() { # take_turn CONTENDER BATCH CLIENTS SECONDS|OPTIONS: its rows a second
 	local before after took
 
-	before=$(sql "recall_bench_$1" -c "$("count_$1")")
+	before=$(sql "recall_bench_$1${copy:-}" -c "$("count_$1")")
 	took=$(drive "$@")
-	after=$(sql "recall_bench_$1" -c "$("count_$1")")
+	after=$(sql "recall_bench_$1${copy:-}" -c "$("count_$1")")
 	awk "BEGIN { if ($took > 0) printf \"%.0f\", ($after - $before) / $took; else print 0 }"
 }
 

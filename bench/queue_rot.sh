@@ -4,18 +4,18 @@
 #   bench/queue_rot.sh [minutes [dead rows [seconds [rate]]]]        defaults: 10 5000000 60 1000
 #
 # The hand-written queue and recall, as in bench/queue.sh, each against itself: batches of 10, 2 clients, the rows a second of
-# claim and finish, in turns of so many seconds with new sessions. The turns are long since a session of recall that finds many
-# dead entries in front of the queue walks over them once and then again after a while, in proportion: a short turn would be the
-# first walk and little else.
+# claim and finish, in turns of so many seconds with new sessions. Beside each turn stands one on a fresh copy of the database,
+# vacuumed and with nobody looking, so that what else the machine does falls on both. The turns are long since a session of
+# recall that finds many dead entries in front of the queue walks over them once and then again after a while, in proportion:
+# a short turn would be the first walk and little else.
 #
-#   fresh           on a fresh copy of the database, vacuumed, and nobody looking
 #   dead rows       another session has read the queue in a REPEATABLE READ transaction and stays there, so that no row that dies
 #                   can be removed; then so many died: half as many rows were claimed and finished, 10000 at once, each of which
 #                   leaves the version that was ready and the one that was claimed
 #   steady work     the same, after so many minutes of work at a rate of rows a second that a dialer may have, both at once
 #
-# All rows are first attempts. Of both comes the share of its own fresh throughput that each keeps; "at work" are the rows a
-# second that it did of the rate, and last come the dead rows that the server's statistics count in the queue at the end.
+# All rows are first attempts. "Kept" is the share of the fresh throughput beside it, "at work" are the rows a second that were done
+# of the rate, and last come the dead rows that the server's statistics count in the queue at the end.
 # CONTENDERS (a list of those of bench/queue.sh that have one queue) narrows or widens what is run.
 #
 # Uses the server of the PG* environment, and there databases whose names begin with recall_bench, which it drops and creates.
@@ -30,15 +30,18 @@ rows=$((dead / 2 + minutes * 60 * rate + 2 * seconds * 25000)) called=0
 . "$(dirname "$0")/queue_lib.sh"
 batch=10 clients=2
 read -ra wanted <<<"${CONTENDERS:-bare recall}"
-declare -A queue=([bare]=queue [recall]=recall.dial [recall_limits]=recall.dial [bare_log]=queue) fresh=() rotten=() steady=()
+declare -A queue=([bare]=queue [recall]=recall.dial [recall_limits]=recall.dial [bare_log]=queue) rotten=() steady=()
 
-measure() { # measure ARRAY: a turn of each contender
+measure() { # measure ARRAY: of each contender a turn, one on a fresh copy, and the share
 	declare -n result=$1
-	local contender
+	local contender held new
 
 	for contender in "${contenders[@]}"; do
+		held=$(take_turn "$contender" "$batch" "$clients" "$seconds")
+		copy=_fresh fresh "$contender"
+		new=$(copy=_fresh take_turn "$contender" "$batch" "$clients" "$seconds")
 		# shellcheck disable=SC2004,SC2034
-		result[$contender]=$(take_turn "$contender" "$batch" "$clients" "$seconds")
+		result[$contender]="$held | $new | **$(ratio "$held" "$new")**"
 	done
 }
 
@@ -71,10 +74,6 @@ choose_contenders
 for contender in "${contenders[@]}"; do
 	"fill_$contender"
 	fresh "$contender"
-done
-measure fresh
-for contender in "${contenders[@]}"; do
-	fresh "$contender"
 	hold "$contender"
 	kill_rows "$contender"
 done
@@ -83,8 +82,8 @@ work
 measure steady
 
 echo
-echo '| | fresh, rows/s | dead rows | kept | at work | steady work | kept | dead rows at the end |'
-echo '|---|---|---|---|---|---|---|---|'
+echo '| | dead rows, rows/s | fresh | kept | at work | steady work, rows/s | fresh | kept | dead rows at the end |'
+echo '|---|---|---|---|---|---|---|---|---|'
 for contender in "${contenders[@]}"; do
-	echo "| ${title[$contender]} | ${fresh[$contender]} | ${rotten[$contender]} | $(ratio "${rotten[$contender]}" "${fresh[$contender]}") | $(<"$scratch/$contender.rate") | ${steady[$contender]} | **$(ratio "${steady[$contender]}" "${fresh[$contender]}")** | $(sql "recall_bench_$contender" -c "SELECT pg_stat_get_dead_tuples('${queue[$contender]}'::regclass)") |"
+	echo "| ${title[$contender]} | ${rotten[$contender]} | $(<"$scratch/$contender.rate") | ${steady[$contender]} | $(sql "recall_bench_$contender" -c "SELECT pg_stat_get_dead_tuples('${queue[$contender]}'::regclass)") |"
 done
