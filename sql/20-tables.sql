@@ -258,8 +258,8 @@ CREATE TABLE recall.dial (
 	claimed_at  timestamptz,
 	lease_until timestamptz,
 	dialer      text,
-	PRIMARY KEY (tenant_id, contact_id),
-	CHECK (num_nonnulls(token, claimed_at, lease_until) = CASE state WHEN 'ready' THEN 0 ELSE 3 END)
+	void_reason text,
+	PRIMARY KEY (tenant_id, contact_id)
 );
 CREATE INDEX dial_queue ON recall.dial (tenant_id, task_id, priority DESC, due_at, contact_id) WHERE state = 'ready';
 CREATE UNIQUE INDEX dial_number_out ON recall.dial (tenant_id, number) WHERE state <> 'ready';
@@ -274,11 +274,12 @@ COMMENT ON COLUMN recall.dial.priority IS 'The contact''s rank, higher first.';
 COMMENT ON COLUMN recall.dial.state IS 'ready, claimed or unknown.';
 COMMENT ON COLUMN recall.dial.number IS 'The number to dial.';
 COMMENT ON COLUMN recall.dial.recycle_id IS 'The record that made the permit; null: not from a recycle.';
-COMMENT ON COLUMN recall.dial.agent IS 'Who promised to call back; null: nobody.';
+COMMENT ON COLUMN recall.dial.agent IS 'Who promised this call; null: nobody.';
 COMMENT ON COLUMN recall.dial.token IS 'What the dialer that has it shows when it reports.';
 COMMENT ON COLUMN recall.dial.claimed_at IS 'When a dialer took it.';
 COMMENT ON COLUMN recall.dial.lease_until IS 'Until when the dialer has it; from then on its outcome is unknown.';
 COMMENT ON COLUMN recall.dial.dialer IS 'What the dialer calls itself.';
+COMMENT ON COLUMN recall.dial.void_reason IS 'Why the contact is not to be called any more, found out while the permit is out; null: it may be.';
 COMMENT ON INDEX recall.dial_queue IS 'What is due next for a task.';
 COMMENT ON INDEX recall.dial_number_out IS 'At most one permit for a number is out with a dialer.';
 

@@ -9,27 +9,12 @@ COMMENT ON FUNCTION recall._caller() IS
 'The role that the caller is now, also inside SECURITY DEFINER functions.';
 
 CREATE FUNCTION recall._is_owner() RETURNS boolean
-LANGUAGE sql STABLE PARALLEL RESTRICTED
-BEGIN ATOMIC
-	SELECT pg_catalog.pg_has_role(recall._caller(), e.extowner, 'USAGE')
-	FROM pg_catalog.pg_extension e
-	WHERE e.extname = 'recall';
-END;
+LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_is_owner';
 COMMENT ON FUNCTION recall._is_owner() IS
 'Whether the caller has the rights of the extension''s owner, as superusers do.';
 
 CREATE FUNCTION recall._has_right(tenant_id int, required recall.privilege) RETURNS boolean
-LANGUAGE sql STABLE PARALLEL RESTRICTED
-BEGIN ATOMIC
-	SELECT CASE
-		WHEN recall._is_owner() THEN EXISTS (SELECT FROM recall.tenant t WHERE t.tenant_id = _has_right.tenant_id)
-		ELSE EXISTS (
-			SELECT FROM recall.member m
-			WHERE m.tenant_id = _has_right.tenant_id
-			AND required = ANY (m.rights)
-			AND pg_catalog.pg_has_role(recall._caller(), m.role::oid, 'USAGE'))
-		END;
-END;
+LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_has_right';
 COMMENT ON FUNCTION recall._has_right(int, recall.privilege) IS
 'Whether the caller has a right in a tenant. The owner has every right in every tenant that exists.';
 
@@ -41,15 +26,10 @@ END;
 COMMENT ON FUNCTION recall._readable_tenants() IS
 'The tenants in which the caller has the right "read": what the views show.';
 
-CREATE FUNCTION recall._require(tenant_id int, required recall.privilege) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	IF recall._has_right(tenant_id, required) IS NOT TRUE THEN
-		PERFORM recall._deny(format('tenant %s, right "%s"', tenant_id, required));
-	END IF;
-END $$;
+CREATE FUNCTION recall._require(tenant_id int, required recall.privilege) RETURNS boolean
+LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_require';
 COMMENT ON FUNCTION recall._require(int, recall.privilege) IS
-'Raises 42501 unless the caller has the right in the tenant.';
+'Raises 42501 unless the caller has the right in the tenant; true.';
 
 CREATE FUNCTION recall._require_owner() RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

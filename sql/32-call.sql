@@ -1,18 +1,19 @@
 /* Completed call data that came in from elsewhere: one call, or a table of them. */
 
 CREATE FUNCTION recall._tally(tenant_id int, recycle_id bigint, dialled bigint, reached bigint, taken_out bigint DEFAULT 0) RETURNS void
-LANGUAGE sql
-BEGIN ATOMIC
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
 	INSERT INTO recall.recycle_tally AS t (tenant_id, recycle_id, slot, dialled, reached, taken_out)
-	VALUES (tenant_id, recycle_id, pg_catalog.pg_backend_pid() % 16, dialled, reached, taken_out)
+	VALUES (_tally.tenant_id, _tally.recycle_id, pg_backend_pid() % 16, _tally.dialled, _tally.reached, _tally.taken_out)
 	ON CONFLICT (tenant_id, recycle_id, slot) DO UPDATE
 	SET dialled = t.dialled + excluded.dialled, reached = t.reached + excluded.reached, taken_out = t.taken_out + excluded.taken_out;
-END;
+END $$;
 COMMENT ON FUNCTION recall._tally(int, bigint, bigint, bigint, bigint) IS
 'Counts re-dial rows of a record that became completed calls, how many of these were answered, and those that were taken out.';
 
 CREATE FUNCTION recall._times_in_order(started_at timestamptz, ended_at timestamptz, at timestamptz) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 RETURN started_at >= '1970-01-01 00:00:00+00'::timestamptz AND started_at <= ended_at AND ended_at <= at + interval '5 min';
 COMMENT ON FUNCTION recall._times_in_order(timestamptz, timestamptz, timestamptz) IS
 'Whether a call began in this age, before it ended, and ended no later than five minutes after an instant: clocks differ.';

@@ -5,9 +5,12 @@
 
 /* Each step is a look-up by a key, whatever the planner thinks of loops or of the tenant: hence each OFFSET 0. */
 CREATE FUNCTION recall._calls_to_number(tenant_id int, number text) RETURNS recall.history
-LANGUAGE sql STABLE PARALLEL RESTRICTED
-BEGIN ATOMIC
-	SELECT recall.history(k.attempt, k.number, k.failure_cause, k.business_result, k.started_at, k.ended_at)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	calls recall.history;
+BEGIN
+	SELECT recall.history(k.attempt, k.number, k.failure_cause, k.business_result, k.started_at, k.ended_at) INTO calls
 	FROM (
 		SELECT i.*
 		FROM (
@@ -23,7 +26,8 @@ BEGIN ATOMIC
 		ORDER BY i.started_at DESC
 		LIMIT 10000 -- no policy counts as many
 	) k;
-END;
+	RETURN calls;
+END $$;
 COMMENT ON FUNCTION recall._calls_to_number(int, text) IS
 'The latest 10 000 calls to a number, whichever contacts of the tenant they were made to.';
 

@@ -15,12 +15,19 @@ LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'recall_begin_walk';
 COMMENT ON FUNCTION recall._begin_walk(regclass, int, bigint, timestamptz) IS
 'Where to begin in a queue; nulls: at its front. Only a walk that read much in vain, a short while ago, leaves such a bookmark.';
 
-CREATE FUNCTION recall._end_walk(index regclass, tenant_id int, task_id bigint, at timestamptz, found bigint,
-	priority int, due_at timestamptz, contact_id bigint)
-RETURNS void
-LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'recall_end_walk';
-COMMENT ON FUNCTION recall._end_walk(regclass, int, bigint, timestamptz, bigint, int, timestamptz, bigint) IS
-'Notes how many permits a walk found, and the last of them; nulls: none.';
+CREATE FUNCTION recall._pass(priority int, due_at timestamptz, contact_id bigint) RETURNS boolean
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'recall_pass';
+COMMENT ON FUNCTION recall._pass(int, timestamptz, bigint) IS 'Notes that the walk came to this permit; true.';
+
+CREATE FUNCTION recall._end_walk() RETURNS boolean
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'recall_end_walk';
+COMMENT ON FUNCTION recall._end_walk() IS
+'Ends a walk, and leaves a bookmark when it read much in vain; whether it came to no permit.';
+
+CREATE FUNCTION recall._rest(at_least interval) RETURNS void
+LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'recall_rest';
+COMMENT ON FUNCTION recall._rest(interval) IS
+'Ends a walk that is not to be made again for some time (hours, minutes and seconds), longer when it read much.';
 
 CREATE FUNCTION recall._own_calls(tenant_id int, batch_id bigint, contact_id bigint) RETURNS recall.history
 LANGUAGE sql STABLE
@@ -40,13 +47,21 @@ CREATE FUNCTION recall._admission(
 	policy recall.policy, snapshot recall.policy, at timestamptz)
 RETURNS recall._admission
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
 DECLARE
-	calls recall.history := recall._own_calls(tenant_id, batch_id, contact_id);
-	suppressed text[] := recall._suppressed_numbers(tenant_id, task_id, numbers, at);
+	calls recall.history;
+	suppressed text[];
 	number_calls recall.history;
 	admission recall._admission;
 	earlier recall._admission;
 BEGIN
+	SELECT recall.history(k.attempt, k.number, k.failure_cause, k.business_result, k.started_at, k.ended_at) INTO calls
+	FROM recall.call k
+	WHERE k.tenant_id = _admission.tenant_id AND k.batch_id = _admission.batch_id AND k.contact_id = _admission.contact_id;
+	SELECT array_agg(s.number) INTO suppressed
+	FROM recall.suppression s
+	WHERE s.tenant_id = _admission.tenant_id AND s.number = ANY (numbers) AND s.until > at
+	AND (s.task_id IS NULL OR s.task_id = _admission.task_id);
 	IF recall._has_limits(policy, true) OR recall._has_limits(snapshot, true) THEN
 		number_calls := recall._calls_to_numbers(tenant_id, numbers);
 	END IF;

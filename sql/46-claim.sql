@@ -13,20 +13,20 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION recall._check_lease(interval) IS 'Raises 22023 unless a lease lasts from a second to a day.';
 
-CREATE FUNCTION recall._check_claim(max_rows int, lease interval, dialer text) RETURNS void
+CREATE FUNCTION recall._check_claim(max_rows int, lease interval, dialer text) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	IF max_rows BETWEEN 1 AND 10000 IS NOT TRUE THEN
 		PERFORM recall._invalid(format('max_rows %s is out of range', coalesce(max_rows::text, 'null')), 'A claim takes 1 to 10000 permits.');
-	END IF;
-	PERFORM recall._check_lease(lease);
-	IF length(dialer) > 200 THEN
+	ELSIF lease BETWEEN interval '1 s' AND interval '1 day' IS NOT TRUE THEN
+		PERFORM recall._check_lease(lease);
+	ELSIF length(dialer) > 200 THEN
 		PERFORM recall._invalid('the name of a dialer is too long', 'It has up to 200 characters.');
-	END IF;
-	IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+	ELSIF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
 		PERFORM recall._refuse(format('the transaction is at isolation level %s', upper(current_setting('transaction_isolation'))),
 			'It would not see what others have claimed: use READ COMMITTED.');
 	END IF;
+	RETURN true;
 END $$;
 COMMENT ON FUNCTION recall._check_claim(int, interval, text) IS
 'What a claim asks for. Errors: 22023 a parameter out of range; 55000 above READ COMMITTED.';
@@ -69,52 +69,109 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION recall._terms(int, bigint) IS 'The terms of a task''s permits. Errors: 42501.';
 
+CREATE TYPE recall._due AS (
+	place      tid,
+	contact_id bigint,
+	attempt    int,
+	batch_id   bigint,
+	recycle_id bigint,
+	priority   int,
+	due_at     timestamptz,
+	number     text,
+	numbers    text[],
+	time_zone  text,
+	reference  text,
+	attributes jsonb,
+	snapshot   recall.policy,
+	opens_at   timestamptz,
+	reason     text,
+	is_doubted boolean
+);
+COMMENT ON TYPE recall._due IS
+'A permit that is due, with its contact: the number it would be dialled on, when the calling hours allow it, the recycle''s policy where it is not the task''s, and whether there is more to ask.';
+
 /*
  * The walk goes from one priority to the next, so that permits of a high priority that are not due yet cost one step,
  * however many they are.
  */
-CREATE FUNCTION recall._lock_due(tenant_id int, task_id bigint, suspended bigint[], paused bigint[], breadth int, at timestamptz)
-RETURNS TABLE (
-	place tid, contact_id bigint, batch_id bigint, attempt int, priority int, due_at timestamptz, number text, recycle_id bigint)
+CREATE FUNCTION recall._next_priority(tenant_id int, task_id bigint, below int) RETURNS int
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN (SELECT d.priority FROM recall.dial d
+		WHERE d.tenant_id = _next_priority.tenant_id AND d.task_id = _next_priority.task_id AND d.state = 'ready' AND d.priority < below
+		ORDER BY d.priority DESC LIMIT 1);
+END $$;
+COMMENT ON FUNCTION recall._next_priority(int, bigint, int) IS
+'The highest priority below another that a task''s ready permits have; null: there is none.';
+
+CREATE FUNCTION recall._lock_due(tenant_id int, task_id bigint, terms recall._terms, breadth int, at timestamptz) RETURNS recall._due[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-	start record;
-	level int;
-	missing int := breadth;
-	found_rows int;
+	start record := recall._begin_walk('recall.dial_queue', _lock_due.tenant_id, _lock_due.task_id, at);
+	level int := coalesce(start.priority, recall._next_priority(_lock_due.tenant_id, _lock_due.task_id, 2147483647));
+	due recall._due[] := '{}';
+	ended boolean;
 BEGIN
-	start := recall._begin_walk('recall.dial_queue', _lock_due.tenant_id, _lock_due.task_id, at);
-	level := start.priority;
-	IF level IS NULL THEN
-		SELECT d.priority INTO level FROM recall.dial d
-		WHERE d.tenant_id = _lock_due.tenant_id AND d.task_id = _lock_due.task_id AND d.state = 'ready'
-		ORDER BY d.priority DESC LIMIT 1;
-	END IF;
-	LOOP
-		EXIT WHEN level IS NULL;
-		RETURN QUERY
-		SELECT d.ctid, d.contact_id, d.batch_id, d.attempt, d.priority, d.due_at, d.number, d.recycle_id
-		FROM recall.dial d
-		WHERE d.tenant_id = _lock_due.tenant_id AND d.task_id = _lock_due.task_id AND d.state = 'ready'
-		AND d.priority = level AND d.due_at <= at
-		AND (d.due_at, d.contact_id) >= (coalesce(start.due_at, '-infinity'), coalesce(start.contact_id, 0))
-		AND d.batch_id <> ALL (suspended) AND (d.recycle_id IS NULL OR d.recycle_id <> ALL (paused))
-		ORDER BY d.due_at, d.contact_id
-		LIMIT missing
-		FOR UPDATE SKIP LOCKED;
-		GET DIAGNOSTICS found_rows = ROW_COUNT;
-		missing := missing - found_rows;
-		EXIT WHEN missing = 0;
-		SELECT d.priority INTO level FROM recall.dial d
-		WHERE d.tenant_id = _lock_due.tenant_id AND d.task_id = _lock_due.task_id AND d.state = 'ready' AND d.priority < level
-		ORDER BY d.priority DESC LIMIT 1;
-		start.due_at := NULL;
-		start.contact_id := NULL;
+	WHILE level IS NOT NULL AND cardinality(due) < breadth LOOP
+		due := due || ARRAY(
+			SELECT ROW(d.place, d.contact_id, d.attempt, d.batch_id, d.recycle_id, d.priority, d.due_at, d.number, c.numbers, c.time_zone,
+				c.reference, c.attributes, s.snapshot,
+				recall.next_open(terms.calling_hours, coalesce(c.time_zone, terms.time_zone), at, terms.holidays), NULL,
+				terms.per_number OR s.snapshot IS NOT NULL OR terms.limited AND d.recycle_id IS NULL AND d.attempt > 1
+					OR terms.suppresses AND EXISTS (SELECT FROM recall.suppression q
+						WHERE q.tenant_id = _lock_due.tenant_id AND q.number = d.number AND q.until > at
+						AND (q.task_id IS NULL OR q.task_id = _lock_due.task_id)))::recall._due
+			FROM (
+				SELECT d.ctid AS place, d.contact_id, d.attempt, d.batch_id, d.recycle_id, d.priority, d.due_at, d.number
+				FROM recall.dial d
+				WHERE d.tenant_id = _lock_due.tenant_id AND d.task_id = _lock_due.task_id AND d.state = 'ready'
+				AND d.priority = level AND d.due_at <= at
+				AND (d.due_at, d.contact_id) >= (coalesce(start.due_at, '-infinity'), coalesce(start.contact_id, 0))
+				AND d.batch_id <> ALL (terms.suspended) AND (d.recycle_id IS NULL OR d.recycle_id <> ALL (terms.paused))
+				ORDER BY d.due_at, d.contact_id
+				LIMIT breadth - cardinality(due)
+				FOR UPDATE SKIP LOCKED
+			) d
+			JOIN recall.contact c ON c.tenant_id = _lock_due.tenant_id AND c.contact_id = d.contact_id
+			CROSS JOIN LATERAL (SELECT CASE WHEN d.recycle_id IS NOT NULL THEN (SELECT r.policy FROM recall.recycle r
+				WHERE r.tenant_id = _lock_due.tenant_id AND r.recycle_id = d.recycle_id
+				AND (terms.policy IS NULL OR r.policy <> terms.policy)) END AS snapshot OFFSET 0) s
+			WHERE recall._pass(d.priority, d.due_at, d.contact_id));
+		IF cardinality(due) < breadth THEN
+			level := recall._next_priority(_lock_due.tenant_id, _lock_due.task_id, level);
+			start.due_at := NULL;
+			start.contact_id := NULL;
+		END IF;
 	END LOOP;
+	ended := recall._end_walk();
+	RETURN due;
 END $$;
-COMMENT ON FUNCTION recall._lock_due(int, bigint, bigint[], bigint[], int, timestamptz) IS
+COMMENT ON FUNCTION recall._lock_due(int, bigint, recall._terms, int, timestamptz) IS
 'The permits of a task that are due, by priority, due time and contact, locked; those that others have locked, of suspended batches and of paused records are passed over.';
+
+CREATE FUNCTION recall._ask_again(tenant_id int, task_id bigint, terms recall._terms, due recall._due[], at timestamptz) RETURNS recall._due[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	asked recall._due[];
+BEGIN
+	SELECT array_agg(ROW(k.place, k.contact_id, k.attempt, k.batch_id, k.recycle_id, k.priority, k.due_at, coalesce((k.admission).number, k.number),
+		k.numbers, k.time_zone, k.reference, k.attributes, k.snapshot,
+		CASE WHEN (k.admission).reason IS NULL THEN recall.next_open(terms.calling_hours, coalesce(k.time_zone, terms.time_zone),
+			greatest(at, (k.admission).not_before), terms.holidays) END,
+		(k.admission).reason, k.is_doubted)::recall._due ORDER BY k.n)
+	INTO asked
+	FROM (
+		SELECT d.*, CASE WHEN d.is_doubted THEN recall._admission(tenant_id, task_id, d.batch_id, d.contact_id, d.numbers, d.number,
+			coalesce(d.time_zone, terms.time_zone), terms.policy, d.snapshot, at) END AS admission
+		FROM unnest(due) WITH ORDINALITY AS d(place, contact_id, attempt, batch_id, recycle_id, priority, due_at, number, numbers, time_zone,
+			reference, attributes, snapshot, opens_at, reason, is_doubted, n)
+		OFFSET 0
+	) k;
+	RETURN asked;
+END $$;
+COMMENT ON FUNCTION recall._ask_again(int, bigint, recall._terms, recall._due[], timestamptz) IS
+'The same permits, after those of which there is more to ask were looked at by the limits and quiets of the policies and the do-not-call list.';
 
 CREATE TYPE recall._claimed AS (
 	contact_id  bigint,
@@ -134,110 +191,138 @@ COMMENT ON TYPE recall._claimed IS 'A permit in a dialer''s hands: a row of reca
 
 
 /*
- * What is to become of permits that are due, and that it does: the dialer gets those that may be dialled now, of
- * several to one number the first.
+ * What cannot be dialled now goes out of the way: to the moment when it can, behind a call to the same number that is
+ * out, or out of the queue.
  */
-CREATE FUNCTION recall._dispatch(
-	tenant_id int, task_id bigint, terms recall._terms, missing int, breadth int, lease interval, dialer text, at timestamptz,
-	OUT looked_at int, OUT claimed recall._claimed[], OUT contended bigint[])
+CREATE FUNCTION recall._put_off(tenant_id int, pending recall._due[], lease interval, at timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-	last_priority int;
-	last_due_at timestamptz;
-	last_contact bigint;
-	out_contacts bigint[];
-	out_reasons text[];
-	out_recycles bigint[];
+	gone record;
 BEGIN
-	WITH due AS MATERIALIZED (
-		SELECT * FROM recall._lock_due(_dispatch.tenant_id, _dispatch.task_id, terms.suspended, terms.paused, breadth, at)
-	), known AS MATERIALIZED (
-		SELECT d.*, c.numbers, c.reference, c.attributes, coalesce(c.time_zone, terms.time_zone) AS time_zone,
-			(SELECT r.policy FROM recall.recycle r
-				WHERE r.tenant_id = _dispatch.tenant_id AND r.recycle_id = d.recycle_id
-				AND (terms.policy IS NULL OR r.policy <> terms.policy)) AS snapshot
-		FROM due d
-		JOIN recall.contact c ON c.tenant_id = _dispatch.tenant_id AND c.contact_id = d.contact_id
-	), admitted AS MATERIALIZED (
-		SELECT k.*,
-			CASE
-				WHEN terms.per_number OR k.snapshot IS NOT NULL OR terms.limited AND k.recycle_id IS NULL AND k.attempt > 1
-					OR terms.suppresses AND EXISTS (SELECT FROM recall.suppression s
-						WHERE s.tenant_id = _dispatch.tenant_id AND s.number = k.number AND s.until > at
-						AND (s.task_id IS NULL OR s.task_id = _dispatch.task_id))
-				THEN recall._admission(_dispatch.tenant_id, _dispatch.task_id, k.batch_id, k.contact_id, k.numbers, k.number, k.time_zone,
-					terms.policy, k.snapshot, at)
-				ELSE ROW(k.number, NULL, NULL)::recall._admission
-			END AS admission
-		FROM known k
-	), timed AS MATERIALIZED (
-		SELECT a.*, (a.admission).number AS dialled, (a.admission).reason,
-			CASE WHEN (a.admission).reason IS NULL THEN recall.next_open(terms.calling_hours, a.time_zone,
-				greatest(at, (a.admission).not_before), terms.holidays) END AS opens_at
-		FROM admitted a
-	), ranked AS MATERIALIZED (
-		SELECT t.*, t.opens_at = at
-			AND row_number() OVER (PARTITION BY t.opens_at = at, t.dialled COLLATE "C" ORDER BY t.priority DESC, t.due_at, t.contact_id) = 1
-			AND NOT recall._number_is_out(_dispatch.tenant_id, t.dialled) AS is_free
-		FROM timed t
-	), decided AS MATERIALIZED (
-		SELECT r.*, r.is_free AND count(*) FILTER (WHERE r.is_free) OVER (ORDER BY r.priority DESC, r.due_at, r.contact_id) <= missing AS is_taken
-		FROM ranked r
-	), taken AS (
-		UPDATE recall.dial d
-		SET state = 'claimed', number = f.dialled, token = recall._new_token(), claimed_at = at, lease_until = at + lease,
-			dialer = _dispatch.dialer
-		FROM decided f
-		WHERE f.is_taken AND d.ctid = f.place
-		RETURNING d.contact_id, d.number, d.attempt, d.token, d.lease_until, d.priority, f.reference, f.attributes, d.recycle_id,
-			d.batch_id, d.due_at, d.agent, terms.per_number OR coalesce(recall._has_limits(f.snapshot, true), false) AS is_contended
-	), put_off AS (
-		UPDATE recall.dial d
-		SET due_at = CASE WHEN f.opens_at > at THEN f.opens_at ELSE at + lease END
-		FROM decided f
-		WHERE f.opens_at IS NOT NULL AND NOT f.is_free AND d.ctid = f.place
-	), taken_out AS (
-		DELETE FROM recall.dial d USING decided f
-		WHERE f.opens_at IS NULL AND d.ctid = f.place
-		RETURNING d.contact_id, coalesce(f.reason, 'the calling hours never open') AS reason, d.recycle_id
-	)
-	SELECT n.permits, t.claimed, t.contended, o.contacts, o.reasons, o.recycles, l.priority, l.due_at, l.contact_id
-	INTO looked_at, claimed, contended, out_contacts, out_reasons, out_recycles, last_priority, last_due_at, last_contact
-	FROM (SELECT count(*) AS permits FROM due) n
-	CROSS JOIN (
-		SELECT array_agg(ROW(t.contact_id, t.number, t.attempt, t.token, t.lease_until, t.priority, t.reference, t.attributes, t.recycle_id,
-				t.batch_id, t.due_at, t.agent)::recall._claimed ORDER BY t.priority DESC, t.due_at, t.contact_id) AS claimed,
-			array_agg(t.contact_id ORDER BY t.contact_id) FILTER (WHERE t.is_contended) AS contended
-		FROM taken t) t
-	CROSS JOIN (SELECT array_agg(t.contact_id) AS contacts, array_agg(t.reason) AS reasons, array_agg(t.recycle_id) AS recycles
-		FROM taken_out t) o
-	LEFT JOIN (SELECT d.priority, d.due_at, d.contact_id FROM due d
-		ORDER BY d.priority, d.due_at DESC, d.contact_id DESC LIMIT 1) l ON true;
+	UPDATE recall.dial d
+	SET due_at = CASE WHEN p.opens_at > at THEN p.opens_at ELSE at + lease END
+	FROM unnest(pending) p
+	WHERE d.ctid = p.place AND p.opens_at IS NOT NULL AND (p.opens_at > at OR recall._number_is_out(_put_off.tenant_id, p.number));
 
-	PERFORM recall._end_walk('recall.dial_queue', _dispatch.tenant_id, _dispatch.task_id, at, looked_at, last_priority, last_due_at, last_contact);
-	IF out_contacts IS NOT NULL THEN
-		PERFORM recall._forget_permits(_dispatch.tenant_id, out_contacts, out_reasons, out_recycles);
+	WITH gone AS (
+		DELETE FROM recall.dial d
+		USING unnest(pending) p
+		WHERE d.ctid = p.place AND p.opens_at IS NULL
+		RETURNING d.contact_id, coalesce(p.reason, 'the calling hours never open') AS reason, d.recycle_id
+	)
+	SELECT array_agg(g.contact_id) AS contacts, array_agg(g.reason) AS reasons, array_agg(g.recycle_id) AS recycles INTO gone
+	FROM gone g;
+	IF gone.contacts IS NOT NULL THEN
+		PERFORM recall._forget_permits(_put_off.tenant_id, gone.contacts, gone.reasons, gone.recycles);
 	END IF;
 END $$;
-COMMENT ON FUNCTION recall._dispatch(int, bigint, recall._terms, int, int, interval, text, timestamptz) IS
-'Looks at up to breadth permits that are due and claims up to missing of them; tells how many it found, what it claimed, and which of these need another look because their policy counts the calls to a number.';
+COMMENT ON FUNCTION recall._put_off(int, recall._due[], interval, timestamptz) IS
+'Puts off the permits that cannot be dialled now, and takes out those that never can.';
+
+/*
+ * Of several permits to one number the first is taken: each is looked up when it is its turn, and what was claimed
+ * before it is seen. They are taken in their order.
+ */
+CREATE FUNCTION recall._take(tenant_id int, due recall._due[], missing int, lease interval, dialer text, at timestamptz) RETURNS recall._claimed[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	claimed recall._claimed[];
+BEGIN
+	WITH taken AS (
+		UPDATE recall.dial d
+		SET state = 'claimed', number = f.number, token = recall._new_token(), claimed_at = at, lease_until = at + lease, dialer = _take.dialer
+		FROM (
+			SELECT t.place, t.number, t.reference, t.attributes FROM unnest(due) t
+			WHERE t.opens_at = at AND NOT recall._number_is_out(_take.tenant_id, t.number)
+			LIMIT missing
+		) f
+		WHERE d.ctid = f.place
+		RETURNING ROW(d.contact_id, d.number, d.attempt, d.token, d.lease_until, d.priority, f.reference, f.attributes, d.recycle_id,
+			d.batch_id, d.due_at, d.agent)::recall._claimed AS claimed
+	)
+	SELECT array_agg(t.claimed) INTO claimed FROM taken t;
+	RETURN coalesce(claimed, '{}');
+END $$;
+COMMENT ON FUNCTION recall._take(int, recall._due[], int, interval, text, timestamptz) IS
+'Claims up to so many of some locked permits, those that may be dialled now and whose number is not out.';
+
+/* Nearly all permits are plain: of the highest priority, due, within the hours, and nothing more is to be asked of them. */
+CREATE FUNCTION recall._take_plain(
+	tenant_id int, task_id bigint, terms recall._terms, missing int, lease interval, dialer text, at timestamptz)
+RETURNS recall._claimed[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	start record := recall._begin_walk('recall.dial_queue', _take_plain.tenant_id, _take_plain.task_id, at);
+	claimed recall._claimed[];
+	ended boolean;
+BEGIN
+	WITH due AS MATERIALIZED (
+		SELECT d.ctid AS place, d.contact_id, d.attempt, d.recycle_id, d.priority, d.due_at, d.number
+		FROM recall.dial d
+		WHERE d.tenant_id = _take_plain.tenant_id AND d.task_id = _take_plain.task_id AND d.state = 'ready'
+		AND d.priority = coalesce(start.priority, (SELECT i.priority FROM recall.dial i
+			WHERE i.tenant_id = _take_plain.tenant_id AND i.task_id = _take_plain.task_id AND i.state = 'ready'
+			ORDER BY i.priority DESC LIMIT 1))
+		AND d.due_at <= at
+		AND (d.due_at, d.contact_id) >= (coalesce(start.due_at, '-infinity'), coalesce(start.contact_id, 0))
+		AND d.batch_id <> ALL (terms.suspended) AND (d.recycle_id IS NULL OR d.recycle_id <> ALL (terms.paused))
+		ORDER BY d.due_at, d.contact_id
+		LIMIT missing
+		FOR UPDATE SKIP LOCKED
+	), taken AS (
+		UPDATE recall.dial d
+		SET state = 'claimed', token = recall._new_token(), claimed_at = at, lease_until = at + lease, dialer = _take_plain.dialer
+		FROM (
+			SELECT t.place, c.reference, c.attributes
+			FROM due t
+			JOIN recall.contact c ON c.tenant_id = _take_plain.tenant_id AND c.contact_id = t.contact_id
+			WHERE recall._pass(t.priority, t.due_at, t.contact_id)
+			AND NOT (terms.limited AND t.recycle_id IS NULL AND t.attempt > 1)
+			AND recall.is_open(terms.calling_hours, coalesce(c.time_zone, terms.time_zone), at, terms.holidays)
+			AND (t.recycle_id IS NULL OR EXISTS (SELECT FROM recall.recycle r
+				WHERE r.tenant_id = _take_plain.tenant_id AND r.recycle_id = t.recycle_id AND r.policy = terms.policy))
+			AND NOT (terms.suppresses AND EXISTS (SELECT FROM recall.suppression q
+				WHERE q.tenant_id = _take_plain.tenant_id AND q.number = t.number AND q.until > at
+				AND (q.task_id IS NULL OR q.task_id = _take_plain.task_id)))
+			AND NOT recall._number_is_out(_take_plain.tenant_id, t.number)
+		) f
+		WHERE d.ctid = f.place
+		RETURNING ROW(d.contact_id, d.number, d.attempt, d.token, d.lease_until, d.priority, f.reference, f.attributes, d.recycle_id,
+			d.batch_id, d.due_at, d.agent)::recall._claimed AS claimed
+	)
+	SELECT array_agg(t.claimed) INTO claimed FROM taken t;
+	ended := recall._end_walk();
+	RETURN coalesce(claimed, '{}');
+END $$;
+COMMENT ON FUNCTION recall._take_plain(int, bigint, recall._terms, int, interval, text, timestamptz) IS
+'Claims those of the first so many permits of a task''s highest priority that are due and of which nothing more is to be asked.';
 
 /*
  * Two claims that hand out one number at the same time do not see each other's calls. Once a number is claimed,
  * though, nobody else has it: so what a policy says "per number" is looked at again, then.
  */
-CREATE FUNCTION recall._hand_back(tenant_id int, task_id bigint, terms recall._terms, contended bigint[], at timestamptz) RETURNS bigint[]
-LANGUAGE sql
-BEGIN ATOMIC
+CREATE FUNCTION recall._hand_back(
+	tenant_id int, task_id bigint, terms recall._terms, due recall._due[], contacts bigint[], at timestamptz)
+RETURNS bigint[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	handed_back bigint[];
+BEGIN
+	IF NOT terms.per_number AND NOT EXISTS (SELECT FROM unnest(due) d WHERE recall._has_limits(d.snapshot, true)) THEN
+		RETURN '{}';
+	END IF;
 	WITH looked AS MATERIALIZED (
 		SELECT d.contact_id, d.number,
 			recall._admission(_hand_back.tenant_id, _hand_back.task_id, d.batch_id, d.contact_id, c.numbers, d.number,
-				coalesce(c.time_zone, (terms).time_zone), (terms).policy,
+				coalesce(c.time_zone, terms.time_zone), terms.policy,
 				(SELECT r.policy FROM recall.recycle r WHERE r.tenant_id = _hand_back.tenant_id AND r.recycle_id = d.recycle_id), at) AS admission
 		FROM recall.dial d
 		JOIN recall.contact c ON c.tenant_id = d.tenant_id AND c.contact_id = d.contact_id
-		WHERE d.tenant_id = _hand_back.tenant_id AND d.contact_id = ANY (contended)
+		WHERE d.tenant_id = _hand_back.tenant_id AND d.contact_id = ANY (contacts)
 	), given_back AS (
 		UPDATE recall.dial d
 		SET state = 'ready', token = NULL, claimed_at = NULL, lease_until = NULL, dialer = NULL
@@ -246,9 +331,10 @@ BEGIN ATOMIC
 		AND ((l.admission).reason IS NOT NULL OR (l.admission).number <> l.number OR (l.admission).not_before > at)
 		RETURNING d.contact_id
 	)
-	SELECT pg_catalog.array_agg(g.contact_id) FROM given_back g;
-END;
-COMMENT ON FUNCTION recall._hand_back(int, bigint, recall._terms, bigint[], timestamptz) IS
+	SELECT coalesce(array_agg(g.contact_id), '{}') INTO handed_back FROM given_back g;
+	RETURN handed_back;
+END $$;
+COMMENT ON FUNCTION recall._hand_back(int, bigint, recall._terms, recall._due[], bigint[], timestamptz) IS
 'Makes those of the permits that were just claimed ready again that may not be dialled after all, and returns their contacts.';
 
 CREATE FUNCTION recall.claim(
@@ -260,34 +346,47 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit 
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET lock_timeout = '1s' AS $$
 #variable_conflict use_column
 DECLARE
+	may_claim boolean := recall._require(claim.tenant_id, 'dial') AND recall._check_claim(max_rows, lease, dialer);
 	at timestamptz := clock_timestamp();
-	terms recall._terms;
-	round record;
+	terms recall._terms := recall._terms(claim.tenant_id, claim.task_id);
+	newly_unknown bigint := recall._expire_leases(claim.tenant_id, at);
+	due recall._due[];
+	claimed recall._claimed[] := '{}';
+	taken recall._claimed[];
 	handed_back bigint[];
 	missing int := max_rows;
-	breadth int := max_rows;
+	breadth int;
 	looked_at int := 0;
 	attempts_left int := 5;
 BEGIN
-	PERFORM recall._require(claim.tenant_id, 'dial');
-	PERFORM recall._check_claim(max_rows, lease, dialer);
-	terms := recall._terms(claim.tenant_id, claim.task_id);
-	PERFORM recall._expire_leases(claim.tenant_id, at);
 	/* A claim that finds little to hand out looks at more at a time, but not at all that a tenant may have put off. */
 	WHILE terms.state = 'executing' AND missing > 0 AND looked_at < 20000 AND attempts_left > 0 LOOP
 		BEGIN
-			round := recall._dispatch(claim.tenant_id, claim.task_id, terms, missing, breadth, lease, dialer, at);
-			handed_back := CASE WHEN round.contended IS NOT NULL THEN
-				recall._hand_back(claim.tenant_id, claim.task_id, terms, round.contended, at) END;
-			RETURN QUERY SELECT * FROM unnest(round.claimed) c WHERE c.contact_id = ANY (handed_back) IS NOT TRUE;
-			missing := missing - coalesce(cardinality(round.claimed), 0) + coalesce(cardinality(handed_back), 0);
-			EXIT WHEN round.looked_at < breadth;
+			IF breadth IS NULL AND NOT terms.per_number THEN
+				claimed := recall._take_plain(claim.tenant_id, claim.task_id, terms, missing, lease, claim.dialer, at);
+				missing := missing - cardinality(claimed);
+				breadth := missing;
+				CONTINUE;
+			END IF;
+			breadth := coalesce(breadth, missing);
+			due := recall._lock_due(claim.tenant_id, claim.task_id, terms, breadth, at);
+			EXIT WHEN due = '{}';
+			due := recall._ask_again(claim.tenant_id, claim.task_id, terms, due, at);
+			taken := recall._take(claim.tenant_id, due, missing, lease, claim.dialer, at);
+			PERFORM recall._put_off(claim.tenant_id,
+				ARRAY(SELECT d FROM unnest(due) d WHERE d.contact_id NOT IN (SELECT c.contact_id FROM unnest(taken) c)), lease, at);
+			handed_back := recall._hand_back(claim.tenant_id, claim.task_id, terms, due, ARRAY(SELECT c.contact_id FROM unnest(taken) c), at);
+			taken := ARRAY(SELECT c FROM unnest(taken) c WHERE c.contact_id <> ALL (handed_back));
+			claimed := claimed || taken;
+			missing := missing - cardinality(taken);
+			EXIT WHEN cardinality(due) < breadth;
 			looked_at := looked_at + breadth;
 			breadth := greatest(missing, least(breadth * 4, 1000));
 		EXCEPTION WHEN unique_violation OR deadlock_detected OR lock_not_available THEN
 			attempts_left := attempts_left - 1; -- somebody claimed one of the numbers at the same moment
 		END;
 	END LOOP;
+	RETURN QUERY SELECT * FROM unnest(claimed);
 END $$;
 COMMENT ON FUNCTION recall.claim(int, bigint, int, interval, text) IS
 'Hands out permits to dial: those of a task that are due, by priority, due time and contact, up to max_rows (1 to 10 000). Ring when the transaction has committed, and report before lease_until, after a lease of 1 second to 1 day. Each permit has a token that report(), extend() and release() ask for; attempt is a forecast; agent: who promised to call back; dialer: what the caller calls itself, up to 200 characters. Calling hours, the do-not-call list, limits and quiets of the task''s policy and of the recycle''s are asked again: what may not be dialled now is put off, gets another number of the contact, or is taken out of the queue, which the audit notes. A number is out once at a time. Nothing while the task is not executing; permits of suspended batches and paused recycles wait. Right: dial. Errors: 42501; 22023 max_rows, the lease or the dialer''s name out of range; 55000 above READ COMMITTED.';

@@ -58,19 +58,16 @@ END $$;
 COMMENT ON FUNCTION recall._renew(int, bigint[], timestamptz, boolean) IS
 'Makes the next permit for those of some contacts that the task''s policy recalls and that have none; with only_automatic of tasks that recall automatically. Their batches are locked by the caller. Returns how many.';
 
-CREATE FUNCTION recall._withdraw_if_not_recalled(tenant_id int, contact_id bigint, at timestamptz) RETURNS void
+CREATE FUNCTION recall._void_permit(tenant_id int, contact_id bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	permit recall.dial;
-	judged record;
+	permit recall.dial := recall._lock_permit(tenant_id, contact_id);
+	judgement recall.judgement;
 BEGIN
-	SELECT * INTO permit FROM recall.dial d
-	WHERE d.tenant_id = _withdraw_if_not_recalled.tenant_id AND d.contact_id = _withdraw_if_not_recalled.contact_id AND d.state = 'ready'
-	FOR UPDATE;
-	IF NOT FOUND THEN
+	IF permit.contact_id IS NULL THEN
 		RETURN;
 	END IF;
-	SELECT (j.judgement).verdict, (j.judgement).reason INTO judged
+	SELECT (j.judgement).* INTO judgement
 	FROM (
 		SELECT recall.judge(coalesce(r.policy, t.policy), recall._own_calls(c.tenant_id, c.batch_id, c.contact_id), c.numbers,
 			coalesce(c.time_zone, n.time_zone)) AS judgement
@@ -79,14 +76,21 @@ BEGIN
 		JOIN recall.task t ON t.tenant_id = c.tenant_id AND t.task_id = permit.task_id
 		LEFT JOIN recall.recycle r ON r.tenant_id = c.tenant_id AND r.recycle_id = permit.recycle_id
 		WHERE c.tenant_id = permit.tenant_id AND c.contact_id = permit.contact_id
+		OFFSET 0
 	) j;
-	IF judged.verdict <> 'recall' THEN
+	IF judgement.verdict = 'recall' OR judgement.verdict = 'done' AND permit.agent IS NOT NULL THEN
+		/* A promise needs no rule. */
+		UPDATE recall.dial d SET due_at = greatest(d.due_at, judgement.due_at)
+		WHERE d.tenant_id = permit.tenant_id AND d.contact_id = permit.contact_id AND d.state = 'ready' AND judgement.due_at > d.due_at;
+	ELSIF permit.state = 'ready' THEN
 		DELETE FROM recall.dial d WHERE d.tenant_id = permit.tenant_id AND d.contact_id = permit.contact_id;
-		PERFORM recall._forget_permits(permit.tenant_id, ARRAY[permit.contact_id], ARRAY[judged.reason], ARRAY[permit.recycle_id]);
+		PERFORM recall._forget_permits(permit.tenant_id, ARRAY[permit.contact_id], ARRAY[judgement.reason], ARRAY[permit.recycle_id]);
+	ELSE
+		UPDATE recall.dial d SET void_reason = judgement.reason WHERE d.tenant_id = permit.tenant_id AND d.contact_id = permit.contact_id;
 	END IF;
 END $$;
-COMMENT ON FUNCTION recall._withdraw_if_not_recalled(int, bigint, timestamptz) IS
-'Takes a contact''s ready permit out of the queue when its calls, one of which was corrected, no longer allow it.';
+COMMENT ON FUNCTION recall._void_permit(int, bigint) IS
+'Takes a contact''s permit out of the queue when its calls, one of which was corrected, no longer allow it; one that is out, when it is released.';
 
 CREATE FUNCTION recall._report_again(
 	tenant_id int, contact_id bigint, token bigint, failure_cause recall.failure_cause, business_result text,
@@ -129,7 +133,7 @@ BEGIN
 	IF corrected.recycle_id IS NOT NULL AND corrected.failure_cause IS NULL THEN
 		PERFORM recall._tally(tenant_id, corrected.recycle_id, 0, 1);
 	END IF;
-	PERFORM recall._withdraw_if_not_recalled(tenant_id, contact_id, at);
+	PERFORM recall._void_permit(tenant_id, contact_id);
 	PERFORM recall._renew(tenant_id, ARRAY[contact_id], at, true);
 	RETURN 'recorded';
 END $$;
@@ -216,37 +220,47 @@ CREATE FUNCTION recall._use_permits(
 	tenant_id int, contact_ids bigint[], tokens bigint[], failure_causes recall.failure_cause[], business_results text[],
 	started_at timestamptz[], ended_at timestamptz[], raw_codes text[], agents text[], at timestamptz)
 RETURNS bigint[]
-LANGUAGE sql
-BEGIN ATOMIC
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	places bigint[];
+	reached bigint[];
+	dialled bigint[];
+BEGIN
 	WITH given AS MATERIALIZED (
-		SELECT g.*
-		FROM ROWS FROM (pg_catalog.unnest(contact_ids), pg_catalog.unnest(tokens), pg_catalog.unnest(failure_causes),
-			pg_catalog.unnest(business_results), pg_catalog.unnest(_use_permits.started_at), pg_catalog.unnest(_use_permits.ended_at),
-			pg_catalog.unnest(raw_codes), pg_catalog.unnest(agents)) WITH ORDINALITY
+		SELECT *
+		FROM ROWS FROM (unnest(contact_ids), unnest(tokens), unnest(failure_causes), unnest(business_results), unnest(_use_permits.started_at),
+			unnest(_use_permits.ended_at), unnest(raw_codes), unnest(agents)) WITH ORDINALITY
 			AS g(contact_id, token, failure_cause, business_result, started_at, ended_at, raw_code, agent, place)
 		ORDER BY g.contact_id
 	), used AS (
 		DELETE FROM recall.dial d
 		USING given g
 		WHERE d.tenant_id = _use_permits.tenant_id AND d.contact_id = g.contact_id AND d.token = g.token
+		AND recall._times_in_order(coalesce(g.started_at, least(g.ended_at, at)), coalesce(g.ended_at, greatest(g.started_at, at)), at)
+		AND (g.business_result IS NULL OR EXISTS (SELECT FROM recall.business_result b
+			WHERE b.tenant_id = _use_permits.tenant_id AND b.code = g.business_result))
 		RETURNING g.*, d.attempt, d.batch_id, d.recycle_id, d.claimed_at, d.number
 	), appended AS (
 		INSERT INTO recall.call (tenant_id, attempt, batch_id, contact_id, recycle_id, started_at, ended_at, recorded_at,
 			failure_cause, number, business_result, raw_code, agent, token)
 		SELECT _use_permits.tenant_id, u.attempt, u.batch_id, u.contact_id, u.recycle_id,
-			coalesce(u.started_at, least(u.claimed_at, u.ended_at)), coalesce(u.ended_at, greatest(u.started_at, _use_permits.at)),
-			pg_catalog.clock_timestamp(), u.failure_cause, u.number, u.business_result, u.raw_code, u.agent, u.token
+			coalesce(u.started_at, least(u.claimed_at, u.ended_at)), coalesce(u.ended_at, greatest(u.started_at, at)),
+			clock_timestamp(), u.failure_cause, u.number, u.business_result, u.raw_code, u.agent, u.token
 		FROM used u
-	), tallied AS (
-		SELECT recall._tally(_use_permits.tenant_id, r.recycle_id, r.dialled, r.reached)
-		FROM (SELECT u.recycle_id, count(*) AS dialled, count(*) FILTER (WHERE u.failure_cause IS NULL) AS reached
-			FROM used u WHERE u.recycle_id IS NOT NULL GROUP BY u.recycle_id ORDER BY u.recycle_id) r
 	)
-	SELECT coalesce(pg_catalog.array_agg(u.place), '{}')
-	FROM used u, (SELECT count(*) FROM tallied) t;
-END;
+	SELECT coalesce(array_agg(u.place), '{}'), array_agg(u.recycle_id) FILTER (WHERE u.recycle_id IS NOT NULL),
+		array_agg(u.recycle_id) FILTER (WHERE u.recycle_id IS NOT NULL AND u.failure_cause IS NULL)
+	INTO places, dialled, reached
+	FROM used u;
+	IF dialled IS NOT NULL THEN
+		PERFORM recall._tally(_use_permits.tenant_id, r.recycle_id, r.calls, cardinality(array_positions(reached, r.recycle_id)))
+		FROM (SELECT d.recycle_id, count(*) AS calls FROM unnest(dialled) d(recycle_id) GROUP BY d.recycle_id ORDER BY d.recycle_id) r;
+	END IF;
+	RETURN places;
+END $$;
 COMMENT ON FUNCTION recall._use_permits(int, bigint[], bigint[], recall.failure_cause[], text[], timestamptz[], timestamptz[], text[], text[], timestamptz) IS
-'Turns the permits whose tokens are given into completed calls, and returns the places of those that were there.';
+'Turns the permits whose tokens are given into completed calls, where nothing is wrong with what is reported, and returns the places of those.';
 
 CREATE FUNCTION recall._report(
 	tenant_id int, contact_ids bigint[], tokens bigint[], failure_causes recall.failure_cause[], business_results text[],
@@ -255,18 +269,17 @@ RETURNS text[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	at timestamptz := clock_timestamp();
-	is_automatic boolean;
+	is_automatic boolean := recall._lock_automatic_batches(tenant_id, contact_ids);
 	used bigint[];
 	outcomes text[] := array_fill('recorded'::text, ARRAY[cardinality(contact_ids)]);
 BEGIN
-	PERFORM recall._check_reports(tenant_id, contact_ids, business_results, started_at, ended_at, at, tells_row);
-	is_automatic := recall._lock_automatic_batches(tenant_id, contact_ids);
 	BEGIN
 		used := recall._use_permits(tenant_id, contact_ids, tokens, failure_causes, business_results, started_at, ended_at, raw_codes, agents, at);
 		IF cardinality(used) < cardinality(contact_ids) THEN
 			RAISE object_in_use; -- undo it: what has to do with calls that were made takes other locks first
 		END IF;
 	EXCEPTION WHEN object_in_use THEN
+		PERFORM recall._check_reports(tenant_id, contact_ids, business_results, started_at, ended_at, at, tells_row);
 		PERFORM recall._lock_contacts(tenant_id, contact_ids);
 		used := recall._use_permits(tenant_id, contact_ids, tokens, failure_causes, business_results, started_at, ended_at, raw_codes, agents, at);
 		FOR i IN 1 .. cardinality(contact_ids) LOOP
@@ -290,8 +303,34 @@ CREATE FUNCTION recall.report(
 RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+	may_report boolean := recall._require(tenant_id, 'dial');
+	at timestamptz := clock_timestamp();
+	used record;
 BEGIN
-	PERFORM recall._require(tenant_id, 'dial');
+	IF business_result IS NULL AND recall._times_in_order(coalesce(started_at, least(ended_at, at)), coalesce(ended_at, greatest(started_at, at)), at)
+		AND NOT EXISTS (SELECT FROM recall.task t WHERE t.tenant_id = report.tenant_id AND t.auto_recall)
+	THEN
+		WITH used AS (
+			DELETE FROM recall.dial d
+			WHERE d.tenant_id = report.tenant_id AND d.contact_id = report.contact_id AND d.token = report.token
+			RETURNING d.*
+		), appended AS (
+			INSERT INTO recall.call (tenant_id, attempt, batch_id, contact_id, recycle_id, started_at, ended_at, recorded_at,
+				failure_cause, number, raw_code, agent, token)
+			SELECT u.tenant_id, u.attempt, u.batch_id, u.contact_id, u.recycle_id, coalesce(report.started_at, least(u.claimed_at, report.ended_at)),
+				coalesce(report.ended_at, greatest(report.started_at, at)), clock_timestamp(), report.failure_cause, u.number, report.raw_code,
+				report.agent, u.token
+			FROM used u
+		)
+		SELECT u.recycle_id INTO used FROM used u;
+		IF FOUND THEN
+			IF used.recycle_id IS NOT NULL THEN
+				PERFORM recall._tally(tenant_id, used.recycle_id, 1, (failure_cause IS NULL)::int);
+			END IF;
+			RETURN 'recorded';
+		END IF;
+	END IF;
 	RETURN (recall._report(tenant_id, ARRAY[contact_id], ARRAY[token], ARRAY[failure_cause], ARRAY[business_result], ARRAY[started_at],
 		ARRAY[ended_at], ARRAY[raw_code], ARRAY[agent], false))[1];
 END $$;

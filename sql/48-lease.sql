@@ -8,24 +8,24 @@ CREATE FUNCTION recall._expire_leases(tenant_id int, at timestamptz) RETURNS big
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	start record;
-	newly_unknown bigint;
+	places tid[];
+	rested text;
 BEGIN
-	/* There is no index for it: few permits are out at a time, and a long walk is not done often. */
+	/* There is no index for it: few permits are out at a time, and a long walk is not made often. */
 	start := recall._begin_walk('recall.dial_number_out', tenant_id, 0, at);
 	IF start.priority IS NOT NULL THEN
 		RETURN 0;
 	END IF;
-	WITH expired AS MATERIALIZED (
-		SELECT d.ctid AS place
+	places := ARRAY(
+		SELECT d.ctid
 		FROM recall.dial d
 		WHERE d.tenant_id = _expire_leases.tenant_id AND d.state <> 'ready' AND d.state = 'claimed' AND d.lease_until <= at
-		FOR UPDATE SKIP LOCKED
-	), made_unknown AS (
-		UPDATE recall.dial d SET state = 'unknown' FROM expired e WHERE d.ctid = e.place RETURNING 1
-	)
-	SELECT count(*) INTO newly_unknown FROM made_unknown;
-	PERFORM recall._end_walk('recall.dial_number_out', tenant_id, 0, at, 0, 0, at, 0);
-	RETURN newly_unknown;
+		FOR UPDATE SKIP LOCKED);
+	rested := recall._rest('100 ms');
+	IF places <> '{}' THEN
+		UPDATE recall.dial d SET state = 'unknown' WHERE d.ctid = ANY (places);
+	END IF;
+	RETURN cardinality(places);
 END $$;
 COMMENT ON FUNCTION recall._expire_leases(int, timestamptz) IS
 'Makes the outcome of a tenant''s permits unknown whose lease has run out at an instant, and returns how many they were.';
@@ -66,6 +66,7 @@ BEGIN
 
 	/* What was ended while the permit was out would have taken it back, had it been there. */
 	why_gone := CASE
+		WHEN permit.void_reason IS NOT NULL THEN permit.void_reason
 		WHEN (recall._batch(tenant_id, permit.batch_id)).state = 'finished' THEN 'the batch is finished'
 		WHEN EXISTS (SELECT FROM recall.recycle r
 			WHERE r.tenant_id = release.tenant_id AND r.recycle_id = permit.recycle_id AND r.state = 'cancelled') THEN 'the recycle was cancelled'
@@ -76,7 +77,7 @@ BEGIN
 	END IF;
 END $$;
 COMMENT ON FUNCTION recall.release(int, bigint, bigint) IS
-'Gives a claimed permit back undialled: it is ready again, in its old place, or gone when its batch was finished or its recycle cancelled meanwhile. Also one whose lease has run out, when it was certainly not dialled. Right: dial. Errors: 42501; 55000 the token is not that of a permit of the contact.';
+'Gives a claimed permit back undialled: it is ready again, in its old place, or gone when its batch was finished, its recycle cancelled or an earlier call corrected meanwhile so that it is not called any more. Also one whose lease has run out, when it was certainly not dialled. Right: dial. Errors: 42501; 55000 the token is not that of a permit of the contact.';
 
 CREATE FUNCTION recall._assume(permits recall.dial[], failure_cause recall.failure_cause, business_result text) RETURNS void
 LANGUAGE sql

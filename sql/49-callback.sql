@@ -60,7 +60,7 @@ BEGIN
 
 	INSERT INTO recall.dial AS d (tenant_id, attempt, contact_id, task_id, batch_id, due_at, priority, number, agent)
 	VALUES (contact.tenant_id, coalesce(latest.attempt, 0) + 1, contact.contact_id, batch.task_id, contact.batch_id, due, contact.priority,
-		admission.number, schedule_callback.agent)
+		admission.number, coalesce(schedule_callback.agent, pg_get_userbyid(recall._caller())))
 	ON CONFLICT (tenant_id, contact_id) DO UPDATE
 	SET due_at = excluded.due_at, number = excluded.number, agent = excluded.agent
 	WHERE d.state = 'ready';
@@ -72,4 +72,4 @@ BEGIN
 	RETURN due;
 END $$;
 COMMENT ON FUNCTION recall.schedule_callback(int, bigint, timestamptz, text, text) IS
-'Queues a call that was promised to a contact for an instant, or moves the one that waits, and returns when it is due: at that instant, or at the first after it at which the calling hours, limits and quiets allow it. number: one of the contact''s, null = that of its latest call; where it may not be called, another of the contact''s is taken; agent: who promised it, up to 200 characters, for the dialer to see. Report the call in which it was promised first. Right: dial. Errors: 42501; 22023 no time, a number that is not the contact''s, an agent''s name too long; 55000 the contact is out with a dialer, the batch is not started, a limit is reached, every number is suppressed, the hours never open again.';
+'Queues a call that was promised to a contact for an instant, or moves the one that waits, and returns when it is due: at that instant, or at the first after it at which the calling hours, limits and quiets allow it. number: one of the contact''s, null = that of its latest call; where it may not be called, another of the contact''s is taken; agent: who promised it, up to 200 characters, for the dialer to see; null = the role that asks. Report the call in which it was promised first. Right: dial. Errors: 42501; 22023 no time, a number that is not the contact''s, an agent''s name too long; 55000 the contact is out with a dialer, the batch is not started, a limit is reached, every number is suppressed, the hours never open again.';

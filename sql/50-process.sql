@@ -159,14 +159,14 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION recall._fail_record(recall.recycle, text) IS 'Makes a locked record failed, with the reason.';
 
-CREATE FUNCTION recall._put_off(recycle recall.recycle, why text) RETURNS void
+CREATE FUNCTION recall._put_off_record(recycle recall.recycle, why text) RETURNS void
 LANGUAGE sql
 BEGIN ATOMIC
 	UPDATE recall.recycle r SET put_off_at = pg_catalog.clock_timestamp(),
 		error = 'put off until the next run: ' || why
 	WHERE r.tenant_id = (recycle).tenant_id AND r.recycle_id = (recycle).recycle_id;
 END;
-COMMENT ON FUNCTION recall._put_off(recall.recycle, text) IS
+COMMENT ON FUNCTION recall._put_off_record(recall.recycle, text) IS
 'Leaves a locked record to the processor''s next run, and notes why.';
 
 CREATE FUNCTION recall._step(run bigint, after_tenant int) RETURNS int
@@ -185,7 +185,7 @@ BEGIN
 		emitted_rows := recall._advance(recycle);
 	EXCEPTION
 	WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN
-		PERFORM recall._put_off(recycle, SQLERRM);
+		PERFORM recall._put_off_record(recycle, SQLERRM);
 	WHEN OTHERS THEN
 		GET STACKED DIAGNOSTICS why = MESSAGE_TEXT;
 		PERFORM recall._fail_record(recycle, why);

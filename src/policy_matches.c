@@ -94,8 +94,9 @@ has_limits(const Policy *policy, bool per_number)
 Datum
 recall_has_limits(PG_FUNCTION_ARGS)
 {
-	MatchState *state = get_state(fcinfo->flinfo);
+	Policy *policy = recall_policy_from_datum(PG_GETARG_VARLENA_PP(0));
+	bool has = has_limits(policy, PG_GETARG_BOOL(1));
 
-	recall_cache_policy(&state->policy, PG_GETARG_VARLENA_PP(0));
-	PG_RETURN_BOOL(has_limits(state->policy.policy, PG_GETARG_BOOL(1)));
+	pfree(policy);
+	PG_RETURN_BOOL(has);
 }

@@ -26,14 +26,21 @@ raise_plainly(int sqlstate, const char *message, const char *hint)
 	ereport(ERROR, (errcode(sqlstate), errmsg("%s", message), errhint("%s", hint)));
 }
 
+/* Refuse what does not exist, is another's, or lacks the right: nobody is told which. */
+void
+recall_deny_plainly(const char *what)
+{
+	raise_plainly(ERRCODE_INSUFFICIENT_PRIVILEGE, psprintf("permission denied for %s", what),
+				  "It does not exist, or your role has no such right there; "
+				  "rights are given with recall.grant_privilege().");
+	pg_unreachable();
+}
+
 /* _deny(what text): 42501 */
 Datum
 recall_deny(PG_FUNCTION_ARGS)
 {
-	raise_plainly(ERRCODE_INSUFFICIENT_PRIVILEGE,
-				  psprintf("permission denied for %s", text_to_cstring(PG_GETARG_TEXT_PP(0))),
-				  "It does not exist, or your role has no such right there; "
-				  "rights are given with recall.grant_privilege().");
+	recall_deny_plainly(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	PG_RETURN_VOID();
 }
 

@@ -14,6 +14,7 @@
  *	token.c					fencing tokens
  *	walk.c					where a claim begins in a long queue
  *	transition.c			the state machines
+ *	rights.c				whether the caller has a right in a tenant
  *	caller.c				who is calling, and reading a table with the caller's rights
  *	phone_number.c			telephone numbers
  *	raise.c					the refusals

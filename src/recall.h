@@ -32,5 +32,6 @@ extern void recall_report_parse_error(const char *type_name, const char *text,
 
 /* raise.c */
 extern const char *recall_row_prefix(int64 row);
+extern void recall_deny_plainly(const char *what) pg_attribute_noreturn();
 
 #endif /* RECALL_H */

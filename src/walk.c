@@ -7,12 +7,12 @@
  * claim would walk over all of it again. Permits that may not be claimed for now, such as those of
  * a suspended batch, are in the way likewise.
  *
- * So a walk that read many entries leaves a bookmark, and for a while, in proportion to what was
- * read, the walks of this process begin there. Permits that come in before the bookmark wait for as
- * long: a short queue never has one, and one with five million dead entries in front waits for less
- * than a minute. A bookmark saves work and decides nothing. Each process has its own and may lose
- * it, so that it matters neither which connection of a pool a dialer is given, nor what becomes of
- *it.
+ * So a walk that read many entries in vain leaves a bookmark, and for a while, in proportion to
+ *what was read, the walks of this process begin there. Permits that come in before the bookmark
+ *wait for as long: a short queue never has one, and one with five million dead entries in front
+ *waits for less than a minute. A bookmark saves work and decides nothing. Each process has its own
+ *and may lose it, so that it matters neither which connection of a pool a dialer is given, nor what
+ *becomes of it.
  */
 #include "recall.h"
 
@@ -24,30 +24,47 @@
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(recall_begin_walk);
+PG_FUNCTION_INFO_V1(recall_pass);
 PG_FUNCTION_INFO_V1(recall_end_walk);
+PG_FUNCTION_INFO_V1(recall_rest);
 
-#define SHORT_WALK 1000	  /* entries; leaves no bookmark */
+#define SHORT_WALK 1000	  /* entries read in vain; leaves no bookmark */
 #define REST_PER_ENTRY 10 /* microseconds; reading one takes less than a twentieth of that */
 #define MAX_BOOKMARKS 1000
 
-typedef struct WalkKey
+/* A permit's place in the queue. */
+typedef struct Place
+{
+	int32 priority;
+	TimestampTz due_at;
+	int64 contact;
+} Place;
+
+typedef struct QueueKey
 {
 	Oid index;
 	int32 tenant;
 	int64 task;
-} WalkKey;
+} QueueKey;
 
 typedef struct Bookmark
 {
-	WalkKey key;
+	QueueKey key;
 	TimestampTz valid_until;
-	int32 priority;
-	TimestampTz due_at;
-	int64 contact;
+	Place place;
 } Bookmark;
 
 static HTAB *bookmarks = NULL;
-static int64 entries_before = 0; /* that the walk which is under way found read */
+
+/* The walk that is under way; there is one at a time. */
+static struct
+{
+	QueueKey key;
+	TimestampTz at;
+	int64 entries_before; /* that the transaction had read */
+	int64 passed;		  /* permits */
+	Place last;			  /* of them */
+} walk;
 
 /* Count the entries of an index that this transaction has read. */
 static int64
@@ -57,23 +74,11 @@ entries_read(Oid index)
 		DirectFunctionCall1(pg_stat_get_xact_tuples_returned, ObjectIdGetDatum(index)));
 }
 
-static WalkKey
-get_key(FunctionCallInfo fcinfo)
-{
-	WalkKey key;
-
-	memset(&key, 0, sizeof(key));
-	key.index = PG_GETARG_OID(0);
-	key.tenant = PG_GETARG_INT32(1);
-	key.task = PG_GETARG_INT64(2);
-	return key;
-}
-
-/* Find the bookmark of a queue, or with "enter" make room for one. */
+/* Find the bookmark of a queue, or with HASH_ENTER make room for one. */
 static Bookmark *
-find_bookmark(const WalkKey *key, HASHACTION action)
+find_bookmark(const QueueKey *key, HASHACTION action)
 {
-	HASHCTL control = { .keysize = sizeof(WalkKey),
+	HASHCTL control = { .keysize = sizeof(QueueKey),
 						.entrysize = sizeof(Bookmark),
 						.hcxt = TopMemoryContext };
 
@@ -91,6 +96,19 @@ find_bookmark(const WalkKey *key, HASHACTION action)
 	return hash_search(bookmarks, key, action, NULL);
 }
 
+/* Leave a bookmark for some microseconds at a place, or move the one that is there. */
+static void
+leave_bookmark(int64 for_microseconds, Place place)
+{
+	bool found = find_bookmark(&walk.key, HASH_FIND) != NULL;
+	Bookmark *bookmark = find_bookmark(&walk.key, HASH_ENTER);
+
+	if (!found)
+		bookmark->valid_until = walk.at;
+	bookmark->valid_until = Max(bookmark->valid_until, walk.at + for_microseconds);
+	bookmark->place = place;
+}
+
 /*
  * _begin_walk(index regclass, tenant_id int, task_id bigint, at timestamptz, OUT priority int,
  * OUT due_at timestamptz, OUT contact_id bigint)
@@ -98,58 +116,62 @@ find_bookmark(const WalkKey *key, HASHACTION action)
 Datum
 recall_begin_walk(PG_FUNCTION_ARGS)
 {
-	WalkKey key = get_key(fcinfo);
-	Bookmark *bookmark = find_bookmark(&key, HASH_FIND);
+	Bookmark *bookmark;
 	TupleDesc row;
 	Datum values[3] = { 0 };
 	bool nulls[3] = { true, true, true };
 
 	if (get_call_result_type(fcinfo, NULL, &row) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	entries_before = entries_read(key.index);
-	if (bookmark != NULL && bookmark->valid_until > PG_GETARG_TIMESTAMPTZ(3))
+	memset(&walk, 0, sizeof(walk));
+	walk.key.index = PG_GETARG_OID(0);
+	walk.key.tenant = PG_GETARG_INT32(1);
+	walk.key.task = PG_GETARG_INT64(2);
+	walk.at = PG_GETARG_TIMESTAMPTZ(3);
+	walk.entries_before = entries_read(walk.key.index);
+	walk.last.due_at = walk.at; /* where nothing is due, what comes next will be from now on */
+	bookmark = find_bookmark(&walk.key, HASH_FIND);
+	if (bookmark != NULL)
+		walk.last.priority = bookmark->place.priority;
+	if (bookmark != NULL && bookmark->valid_until > walk.at)
 	{
-		values[0] = Int32GetDatum(bookmark->priority);
-		values[1] = TimestampTzGetDatum(bookmark->due_at);
-		values[2] = Int64GetDatum(bookmark->contact);
+		values[0] = Int32GetDatum(bookmark->place.priority);
+		values[1] = TimestampTzGetDatum(bookmark->place.due_at);
+		values[2] = Int64GetDatum(bookmark->place.contact);
 		memset(nulls, false, sizeof(nulls));
 	}
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(row), values, nulls)));
 }
 
-/*
- * _end_walk(index regclass, tenant_id int, task_id bigint, at timestamptz, found bigint,
- * priority int, due_at timestamptz, contact_id bigint): how many it found, and the last of them;
- * nulls when there was none
- */
+/* _pass(priority int, due_at timestamptz, contact_id bigint) returns boolean: true */
+Datum
+recall_pass(PG_FUNCTION_ARGS)
+{
+	walk.passed++;
+	walk.last = (Place){ PG_GETARG_INT32(0), PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_INT64(2) };
+	PG_RETURN_BOOL(true);
+}
+
+/* _end_walk() returns boolean: whether it passed no permit */
 Datum
 recall_end_walk(PG_FUNCTION_ARGS)
 {
-	WalkKey key = get_key(fcinfo);
-	TimestampTz at = PG_GETARG_TIMESTAMPTZ(3);
-	int64 entries = entries_read(key.index) - entries_before - PG_GETARG_INT64(4);
-	Bookmark *bookmark = find_bookmark(&key, HASH_FIND);
-	TimestampTz valid_until = bookmark == NULL ? PG_INT64_MIN : bookmark->valid_until;
+	int64 in_vain = entries_read(walk.key.index) - walk.entries_before - walk.passed;
+	Bookmark *bookmark = find_bookmark(&walk.key, HASH_FIND);
 
-	if (entries > SHORT_WALK)
-		valid_until = Max(valid_until, at + entries * REST_PER_ENTRY);
-	if (valid_until <= at)
-		PG_RETURN_VOID();
-	if (bookmark == NULL)
-	{
-		bookmark = find_bookmark(&key, HASH_ENTER);
-		bookmark->priority = 0;
-	}
-	bookmark->valid_until = valid_until;
-	if (PG_ARGISNULL(5))
-	{
-		/* Nothing was due: what comes next will be due from now on. */
-		bookmark->due_at = at;
-		bookmark->contact = 0;
-		PG_RETURN_VOID();
-	}
-	bookmark->priority = PG_GETARG_INT32(5);
-	bookmark->due_at = PG_GETARG_TIMESTAMPTZ(6);
-	bookmark->contact = PG_GETARG_INT64(7);
+	if (in_vain > SHORT_WALK)
+		leave_bookmark(in_vain * REST_PER_ENTRY, walk.last);
+	else if (bookmark != NULL && bookmark->valid_until > walk.at)
+		leave_bookmark(0, walk.last);
+	PG_RETURN_BOOL(walk.passed == 0);
+}
+
+/* _rest(at_least interval): ends a walk that is not to be made again before */
+Datum
+recall_rest(PG_FUNCTION_ARGS)
+{
+	int64 entries = entries_read(walk.key.index) - walk.entries_before;
+
+	leave_bookmark(Max(entries * REST_PER_ENTRY, PG_GETARG_INTERVAL_P(0)->time), walk.last);
 	PG_RETURN_VOID();
 }

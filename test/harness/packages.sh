@@ -107,7 +107,7 @@ refresh_package_lists()
 	echo "the package lists could not be refreshed; going on with those that are here" >&2
 }
 
-# Install packages; Debian would start a cluster of its own with the first server, which nobody asked for.
+# Install packages. Debian would make a cluster with the first server, and starts pgbouncer: nobody asked for either.
 install_packages()
 {
 	local no_cluster=/etc/postgresql-common/createcluster.d/recall-check.conf
@@ -119,6 +119,7 @@ install_packages()
 		$apt install --no-install-recommends $* </dev/null
 		status=\$?
 		rm -f $no_cluster
+		case ' $* ' in *' pgbouncer '*) systemctl --quiet disable --now pgbouncer 2>/dev/null ;; esac
 		exit \$status" || die "the packages could not be installed: $*"
 }
 

@@ -1,0 +1,177 @@
+/*
+ * rights.c
+ *		Whether the caller has a right in a tenant. Every function asks, so it is asked in C.
+ *
+ * The caller is the role that it is now, whatever definer functions lie between. What does not
+ * exist and what is another tenant's are refused in the same words.
+ */
+#include "recall.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "catalog/pg_enum.h"
+
+PG_FUNCTION_INFO_V1(recall_is_owner);
+PG_FUNCTION_INFO_V1(recall_has_right);
+PG_FUNCTION_INFO_V1(recall_require);
+
+/* Find the owner of the extension. */
+static Oid
+get_owner(void)
+{
+	Relation extensions = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple tuple;
+	Oid owner = InvalidOid;
+
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
+				CStringGetDatum("recall"));
+	scan = systable_beginscan(extensions, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		owner = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
+	systable_endscan(scan);
+	table_close(extensions, AccessShareLock);
+	return owner;
+}
+
+static bool
+is_owner(void)
+{
+	Oid owner = get_owner();
+
+	return OidIsValid(owner) && has_privs_of_role(GetOuterUserId(), owner);
+}
+
+/* Open one of the extension's tables and scan what it has of a tenant, by an index that begins so.
+ */
+static SysScanDesc
+scan_tenant(Relation table, const char *index, int32 tenant, ScanKeyData *key)
+{
+	Oid schema = RelationGetNamespace(table);
+
+	ScanKeyInit(key, get_attnum(RelationGetRelid(table), "tenant_id"), BTEqualStrategyNumber,
+				F_INT4EQ, Int32GetDatum(tenant));
+	return systable_beginscan(table, get_relname_relid(index, schema), true, GetActiveSnapshot(), 1,
+							  key);
+}
+
+static Relation
+open_table(const char *name)
+{
+	return table_open(get_relname_relid(name, get_namespace_oid("recall", false)), AccessShareLock);
+}
+
+static bool
+tenant_exists(int32 tenant)
+{
+	Relation table = open_table("tenant");
+	ScanKeyData key;
+	SysScanDesc scan = scan_tenant(table, "tenant_pkey", tenant, &key);
+	bool exists = HeapTupleIsValid(systable_getnext(scan));
+
+	systable_endscan(scan);
+	table_close(table, AccessShareLock);
+	return exists;
+}
+
+static bool
+contains(Datum rights, Oid required)
+{
+	ArrayType *array = DatumGetArrayTypeP(rights);
+	Oid *members = (Oid *) ARR_DATA_PTR(array);
+	int count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+
+	for (int i = 0; i < count; i++)
+		if (members[i] == required)
+			return true;
+	return false;
+}
+
+/* Whether a role that the caller is, or inherits, is a member of the tenant with the right. */
+static bool
+is_member_with(int32 tenant, Oid required)
+{
+	Relation table = open_table("member");
+	AttrNumber role = get_attnum(RelationGetRelid(table), "role");
+	AttrNumber rights = get_attnum(RelationGetRelid(table), "rights");
+	ScanKeyData key;
+	SysScanDesc scan = scan_tenant(table, "member_pkey", tenant, &key);
+	HeapTuple tuple;
+	bool found = false;
+
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool is_null; /* neither column is */
+		Oid member = DatumGetObjectId(heap_getattr(tuple, role, RelationGetDescr(table), &is_null));
+		Datum has = heap_getattr(tuple, rights, RelationGetDescr(table), &is_null);
+
+		found = contains(has, required) && has_privs_of_role(GetOuterUserId(), member);
+	}
+	systable_endscan(scan);
+	table_close(table, AccessShareLock);
+	return found;
+}
+
+static bool
+has_right(int32 tenant, Oid required)
+{
+	return is_member_with(tenant, required) || (is_owner() && tenant_exists(tenant));
+}
+
+/* _is_owner() returns boolean */
+Datum
+recall_is_owner(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(is_owner());
+}
+
+/* _has_right(tenant_id int, required privilege) returns boolean: false for nulls */
+Datum
+recall_has_right(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_BOOL(false);
+	PG_RETURN_BOOL(has_right(PG_GETARG_INT32(0), PG_GETARG_OID(1)));
+}
+
+static char *
+right_name(Oid right)
+{
+	HeapTuple tuple = SearchSysCache1(ENUMOID, ObjectIdGetDatum(right));
+	char *name;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "right %u does not exist", right);
+	name = pstrdup(NameStr(((Form_pg_enum) GETSTRUCT(tuple))->enumlabel));
+	ReleaseSysCache(tuple);
+	return name;
+}
+
+/* _require(tenant_id int, required privilege): 42501 unless the caller has it */
+Datum
+recall_require(PG_FUNCTION_ARGS)
+{
+	bool has_tenant = !PG_ARGISNULL(0);
+
+	if (has_tenant && has_right(PG_GETARG_INT32(0), PG_GETARG_OID(1)))
+		PG_RETURN_BOOL(true);
+	recall_deny_plainly(psprintf("tenant %s, right \"%s\"",
+								 has_tenant ? psprintf("%d", PG_GETARG_INT32(0)) : "",
+								 right_name(PG_GETARG_OID(1))));
+	PG_RETURN_BOOL(false);
+}
