@@ -359,8 +359,9 @@ SELECT j.tenant_id, 'whom the policy recalls at once has a permit', format('cont
 FROM judged j
 LEFT JOIN permit d USING (tenant_id, contact_id) LEFT JOIN taken_out t USING (tenant_id, contact_id)
 WHERE j.last_token IS NOT NULL AND j.verdict = 'recall' AND j.batch_state <> 'finished'
-AND (j.auto_recall OR j.last_assumed AND NOT EXISTS (SELECT FROM operation o
-	WHERE o.tenant_id = j.tenant_id AND o.kind = 'resolve' AND o.contact_id = j.contact_id AND o.sqlstate IS NULL))
+AND (j.auto_recall OR j.last_assumed AND NOT EXISTS (SELECT FROM operation o -- booked by the processor, and nothing corrected
+	WHERE o.tenant_id = j.tenant_id AND o.contact_id = j.contact_id
+	AND (o.kind = 'resolve' AND o.sqlstate IS NULL OR o.answer = 'recorded' AND o.ended > j.last_recorded)))
 AND d.contact_id IS NULL AND (t.at < j.last_recorded) IS NOT FALSE
 AND NOT EXISTS (SELECT FROM recall.policy_limits(j.policy) l WHERE l.per_number)
 AND NOT EXISTS (SELECT FROM operation o WHERE o.tenant_id = j.tenant_id AND o.kind = 'suppress' AND o.number = ANY (j.numbers))
