@@ -349,7 +349,7 @@ class Run:
 		self.options = options
 		self.clients = [Client(number, options.connection) for number in range(options.clients)]
 		self.barrier = threading.Barrier(options.clients)
-		self.failed = 0
+		self.done = self.failed = 0  # histories
 		self.broken = None
 
 	def all(self):
@@ -380,8 +380,9 @@ class Run:
 			self.play(client)
 			if client.number == 0:
 				self.check(client)
-				if self.options.progress and (first - self.options.seed) // ROUND % 20 == 19:
-					print(f'{first + ROUND - self.options.seed} histories, {self.failed} with something wrong', flush=True)
+				self.done += len(self.worlds)
+				if self.options.progress and self.done % (20 * ROUND) == 0:
+					print(f'{self.done} histories, {self.failed} with something wrong', flush=True)
 			self.barrier.wait()
 			if self.failed >= MAX_FAILED:
 				return
@@ -443,7 +444,7 @@ def main():
 		raise run.broken
 	for kind, answer, times in run.clients[0].ask('SELECT kind, answer, times FROM history.tally ORDER BY 1, 2'):
 		print(f'tally {kind} {answer} {times}')
-	print(f'{options.histories} histories from seed {options.seed} on, {options.clients} clients, '
+	print(f'{run.done} histories from seed {options.seed} on, {options.clients} clients, '
 		f'{sum(client.operations for client in run.clients)} operations, {time.time() - began:.0f} s, {failed} with something wrong')
 	return 1 if failed else 0
 
