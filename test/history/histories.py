@@ -294,7 +294,10 @@ def change_recycle(client, world, choose):
 		return recycle(client, world, choose)
 	chosen = choose.choice([world.recycles, choose.randint(1, world.recycles), world.last_claimed_recycle or 1])
 	function = choose.choice(['cancel', 'pause', 'pause', 'resume', 'retry', 'withdraw']) + '_recycle'
-	client.call(world, function, chosen, recycle_id=chosen)
+	changed = client.call(world, function, chosen, recycle_id=chosen)
+	if function in ('pause_recycle', 'cancel_recycle') and not changed.get('sqlstate'):
+		claim(client, world, choose, rows=10)
+		release(client, world, choose)
 
 
 def process(client, world, choose=None):
