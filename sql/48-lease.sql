@@ -85,7 +85,7 @@ LANGUAGE sql
 BEGIN ATOMIC
 	INSERT INTO recall.call (tenant_id, attempt, batch_id, contact_id, recycle_id, started_at, ended_at, recorded_at, failure_cause, number,
 		business_result, token, assumed)
-	SELECT p.tenant_id, p.attempt, p.batch_id, p.contact_id, p.recycle_id, p.claimed_at, p.lease_until, pg_catalog.clock_timestamp(),
+	SELECT p.tenant_id, p.attempt, p.batch_id, p.contact_id, p.recycle_id, p.claimed_at, greatest(p.claimed_at, p.lease_until), pg_catalog.clock_timestamp(),
 		_assume.failure_cause, p.number, _assume.business_result, p.token, true
 	FROM pg_catalog.unnest(permits) p;
 
