@@ -7,16 +7,17 @@
  * claim would walk over all of it again. Permits that may not be claimed for now, such as those of
  * a suspended batch, are in the way likewise.
  *
- * So a walk that read many entries in vain leaves a bookmark, and for a while, in proportion to
- *what was read, the walks of this process begin there. Permits that come in before the bookmark
- *wait for as long: a short queue never has one, and one with five million dead entries in front
- *waits for less than a minute. A bookmark saves work and decides nothing. Each process has its own
- *and may lose it, so that it matters neither which connection of a pool a dialer is given, nor what
- *becomes of it.
+ * So a walk that read many blocks in vain leaves a bookmark, and for a while, twenty times as long
+ * as that took, the walks of this process begin there: they take more than they lose. Permits that
+ * come in before the bookmark wait for as long. A short queue never has one; with five million dead
+ * entries in front it may be a minute. A bookmark saves work and decides nothing. Each process has
+ * its own and may lose it, so that it matters neither which connection of a pool a dialer is given,
+ * nor what becomes of it.
  */
 #include "recall.h"
 
 #include "access/htup_details.h"
+#include "catalog/index.h"
 #include "funcapi.h"
 #include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
@@ -24,12 +25,13 @@
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(recall_begin_walk);
+PG_FUNCTION_INFO_V1(recall_set_out);
 PG_FUNCTION_INFO_V1(recall_pass);
 PG_FUNCTION_INFO_V1(recall_end_walk);
 PG_FUNCTION_INFO_V1(recall_rest);
 
-#define SHORT_WALK 1000	  /* entries read in vain; leaves no bookmark */
-#define REST_PER_ENTRY 10 /* microseconds; reading one takes less than a twentieth of that */
+#define SHORT_WALK 64 /* blocks from one permit to the next; is none in vain */
+#define REST 20		  /* times what was spent in vain */
 #define MAX_BOOKMARKS 1000
 
 /* A permit's place in the queue. */
@@ -61,17 +63,33 @@ static struct
 {
 	QueueKey key;
 	TimestampTz at;
-	int64 entries_before; /* that the transaction had read */
-	int64 passed;		  /* permits */
-	Place last;			  /* of them */
+	Oid table;
+	Place nowhere; /* where it is left when no permit was due */
+	/* How far it had come at the last permit, and what it spent in vain till then. */
+	int64 blocks;
+	TimestampTz moment;
+	int64 in_vain; /* microseconds */
 } walk;
 
-/* Count the entries of an index that this transaction has read. */
 static int64
-entries_read(Oid index)
+blocks_of(Oid relation)
 {
 	return DatumGetInt64(
-		DirectFunctionCall1(pg_stat_get_xact_tuples_returned, ObjectIdGetDatum(index)));
+		DirectFunctionCall1(pg_stat_get_xact_blocks_fetched, ObjectIdGetDatum(relation)));
+}
+
+/* Count the blocks of the queue that this transaction has read. */
+static int64
+blocks_read(void)
+{
+	return blocks_of(walk.key.index) + blocks_of(walk.table);
+}
+
+static void
+mark(void)
+{
+	walk.blocks = blocks_read();
+	walk.moment = GetCurrentTimestamp();
 }
 
 /* Find the bookmark of a queue, or with HASH_ENTER make room for one. */
@@ -100,11 +118,13 @@ find_bookmark(const QueueKey *key, HASHACTION action)
 static void
 leave_bookmark(int64 for_microseconds, Place place)
 {
-	bool found = find_bookmark(&walk.key, HASH_FIND) != NULL;
-	Bookmark *bookmark = find_bookmark(&walk.key, HASH_ENTER);
+	Bookmark *bookmark = find_bookmark(&walk.key, HASH_FIND);
 
-	if (!found)
+	if (bookmark == NULL)
+	{
+		bookmark = find_bookmark(&walk.key, HASH_ENTER);
 		bookmark->valid_until = walk.at;
+	}
 	bookmark->valid_until = Max(bookmark->valid_until, walk.at + for_microseconds);
 	bookmark->place = place;
 }
@@ -128,11 +148,12 @@ recall_begin_walk(PG_FUNCTION_ARGS)
 	walk.key.tenant = PG_GETARG_INT32(1);
 	walk.key.task = PG_GETARG_INT64(2);
 	walk.at = PG_GETARG_TIMESTAMPTZ(3);
-	walk.entries_before = entries_read(walk.key.index);
-	walk.last.due_at = walk.at; /* where nothing is due, what comes next will be from now on */
+	walk.table = IndexGetRelation(walk.key.index, false);
+	mark();
+	walk.nowhere.due_at = walk.at; /* what comes next will be due from now on */
 	bookmark = find_bookmark(&walk.key, HASH_FIND);
 	if (bookmark != NULL)
-		walk.last.priority = bookmark->place.priority;
+		walk.nowhere.priority = bookmark->place.priority;
 	if (bookmark != NULL && bookmark->valid_until > walk.at)
 	{
 		values[0] = Int32GetDatum(bookmark->place.priority);
@@ -143,35 +164,47 @@ recall_begin_walk(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(row), values, nulls)));
 }
 
-/* _pass(priority int, due_at timestamptz, contact_id bigint) returns boolean: true */
+/* _set_out() returns boolean: true; what was read since the last permit was for something else */
 Datum
-recall_pass(PG_FUNCTION_ARGS)
+recall_set_out(PG_FUNCTION_ARGS)
 {
-	walk.passed++;
-	walk.last = (Place){ PG_GETARG_INT32(0), PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_INT64(2) };
+	mark();
 	PG_RETURN_BOOL(true);
 }
 
-/* _end_walk() returns boolean: whether it passed no permit */
+/* _pass() returns boolean: true */
+Datum
+recall_pass(PG_FUNCTION_ARGS)
+{
+	int64 blocks = walk.blocks;
+	TimestampTz moment = walk.moment;
+
+	mark();
+	if (walk.blocks - blocks > SHORT_WALK)
+		walk.in_vain += walk.moment - moment;
+	PG_RETURN_BOOL(true);
+}
+
+/* _end_walk(priority int, due_at timestamptz, contact_id bigint) */
 Datum
 recall_end_walk(PG_FUNCTION_ARGS)
 {
-	int64 in_vain = entries_read(walk.key.index) - walk.entries_before - walk.passed;
 	Bookmark *bookmark = find_bookmark(&walk.key, HASH_FIND);
+	Place place = walk.nowhere;
 
-	if (in_vain > SHORT_WALK)
-		leave_bookmark(in_vain * REST_PER_ENTRY, walk.last);
-	else if (bookmark != NULL && bookmark->valid_until > walk.at)
-		leave_bookmark(0, walk.last);
-	PG_RETURN_BOOL(walk.passed == 0);
+	if (!PG_ARGISNULL(0) && !PG_ARGISNULL(1) && !PG_ARGISNULL(2))
+		place = (Place){ PG_GETARG_INT32(0), PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_INT64(2) };
+	if (walk.in_vain > 0 || (bookmark != NULL && bookmark->valid_until > walk.at))
+		leave_bookmark(walk.in_vain * REST, place);
+	PG_RETURN_VOID();
 }
 
 /* _rest(at_least interval): ends a walk that is not to be made again before */
 Datum
 recall_rest(PG_FUNCTION_ARGS)
 {
-	int64 entries = entries_read(walk.key.index) - walk.entries_before;
+	int64 spent = GetCurrentTimestamp() - walk.moment;
 
-	leave_bookmark(Max(entries * REST_PER_ENTRY, PG_GETARG_INTERVAL_P(0)->time), walk.last);
+	leave_bookmark(Max(spent * REST, PG_GETARG_INTERVAL_P(0)->time), walk.nowhere);
 	PG_RETURN_VOID();
 }
