@@ -64,7 +64,8 @@ BEGIN
 	promised_by := coalesce(schedule_callback.agent, permit.agent, pg_get_userbyid(recall._caller()));
 	INSERT INTO recall.dial AS d (tenant_id, attempt, contact_id, task_id, batch_id, due_at, priority, number, agent)
 	VALUES (contact.tenant_id, coalesce(latest.attempt, 0) + 1, contact.contact_id, batch.task_id, contact.batch_id, due,
-		coalesce(schedule_callback.priority, contact.priority), admission.number, promised_by)
+		coalesce(schedule_callback.priority, CASE WHEN permit.agent IS NOT NULL THEN permit.priority END, contact.priority),
+		admission.number, promised_by)
 	ON CONFLICT (tenant_id, contact_id) DO UPDATE
 	SET due_at = excluded.due_at, number = excluded.number, agent = excluded.agent, priority = excluded.priority,
 		recycle_id = NULL
@@ -80,4 +81,4 @@ BEGIN
 	RETURN due;
 END $$;
 COMMENT ON FUNCTION recall.schedule_callback(int, bigint, timestamptz, text, text, int) IS
-'Queues a call that was promised to a contact for an instant, in the place of a permit that waits (its recycle record counts that as withdrawn), and returns when it is due: at that instant, or at the first after it at which the calling hours, limits and quiets allow it. number: one of the contact''s, null = that of the promise that is moved, or of the latest call; where it may not be called, another of the contact''s is taken; agent: who promised it, up to 200 characters, for the dialer to see; null = who promised what is moved, or the role that asks; priority: its rank in the queue, higher first, null = the contact''s; without a higher one it comes behind what has been due for longer. Report the call in which it was promised first. Right: dial. Errors: 42501; 22023 no time, a number that is not the contact''s, an agent''s name too long; 55000 the contact is out with a dialer, the batch is not started, a limit is reached, every number is suppressed, the hours never open again.';
+'Queues a call that was promised to a contact for an instant, in the place of a permit that waits (its recycle record counts that as withdrawn), and returns when it is due: at that instant, or at the first after it at which the calling hours, limits and quiets allow it. number: one of the contact''s, null = that of the promise that is moved, or of the latest call; where it may not be called, another of the contact''s is taken; agent: who promised it, up to 200 characters, for the dialer to see; null = who promised what is moved, or the role that asks; priority: its rank in the queue, higher first, null = that of the promise that is moved, or the contact''s; without a higher one it comes behind what has been due for longer. Report the call in which it was promised first. Right: dial. Errors: 42501; 22023 no time, a number that is not the contact''s, an agent''s name too long; 55000 the contact is out with a dialer, the batch is not started, a limit is reached, every number is suppressed, the hours never open again.';
