@@ -254,7 +254,7 @@ BEGIN
 	INTO places, dialled, reached
 	FROM used u;
 	IF dialled IS NOT NULL THEN
-		PERFORM recall._tally(_use_permits.tenant_id, r.recycle_id, r.calls, cardinality(array_positions(reached, r.recycle_id)))
+		PERFORM recall._tally(_use_permits.tenant_id, r.recycle_id, r.calls, coalesce(cardinality(array_positions(reached, r.recycle_id)), 0))
 		FROM (SELECT d.recycle_id, count(*) AS calls FROM unnest(dialled) d(recycle_id) GROUP BY d.recycle_id ORDER BY d.recycle_id) r;
 	END IF;
 	RETURN places;
@@ -308,9 +308,14 @@ DECLARE
 	at timestamptz := clock_timestamp();
 	used record;
 BEGIN
-	IF business_result IS NULL AND recall._times_in_order(coalesce(started_at, least(ended_at, at)), coalesce(ended_at, greatest(started_at, at)), at)
-		AND NOT EXISTS (SELECT FROM recall.task t WHERE t.tenant_id = report.tenant_id AND t.auto_recall)
-	THEN
+	/* Nearly always this is all. Where it is not, it is undone, and with it the lock on a permit that has another token by now. */
+	BEGIN
+		IF business_result IS NOT NULL
+			OR NOT recall._times_in_order(coalesce(started_at, least(ended_at, at)), coalesce(ended_at, greatest(started_at, at)), at)
+			OR EXISTS (SELECT FROM recall.task t WHERE t.tenant_id = report.tenant_id AND t.auto_recall)
+		THEN
+			RAISE object_in_use;
+		END IF;
 		WITH used AS (
 			DELETE FROM recall.dial d
 			WHERE d.tenant_id = report.tenant_id AND d.contact_id = report.contact_id AND d.token = report.token
@@ -324,13 +329,15 @@ BEGIN
 			FROM used u
 		)
 		SELECT u.recycle_id INTO used FROM used u;
-		IF FOUND THEN
-			IF used.recycle_id IS NOT NULL THEN
-				PERFORM recall._tally(tenant_id, used.recycle_id, 1, (failure_cause IS NULL)::int);
-			END IF;
-			RETURN 'recorded';
+		IF NOT FOUND THEN
+			RAISE object_in_use;
+		ELSIF used.recycle_id IS NOT NULL THEN
+			PERFORM recall._tally(tenant_id, used.recycle_id, 1, (failure_cause IS NULL)::int);
 		END IF;
-	END IF;
+		RETURN 'recorded';
+	EXCEPTION WHEN object_in_use THEN
+		NULL;
+	END;
 	RETURN (recall._report(tenant_id, ARRAY[contact_id], ARRAY[token], ARRAY[failure_cause], ARRAY[business_result], ARRAY[started_at],
 		ARRAY[ended_at], ARRAY[raw_code], ARRAY[agent], false))[1];
 END $$;

@@ -9,18 +9,23 @@
 
 PG_FUNCTION_INFO_V1(recall_new_token);
 
+#define STOCK 64 /* drawn at a time; a single draw costs as much */
+
 /* _new_token() returns bigint: from 1 to 2^63 - 1 */
 Datum
 recall_new_token(PG_FUNCTION_ARGS)
 {
-	uint64 token;
+	static uint64 stock[STOCK];
+	static int left = 0;
+	int64 token;
 
 	do
 	{
-		if (!pg_strong_random(&token, sizeof(token)))
+		if (left == 0 && !pg_strong_random(stock, sizeof(stock)))
 			ereport(ERROR,
-					(errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a random token")));
-		token &= PG_INT64_MAX;
+					(errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random tokens")));
+		left = left == 0 ? STOCK - 1 : left - 1;
+		token = (int64) (stock[left] & PG_INT64_MAX);
 	} while (token == 0);
-	PG_RETURN_INT64((int64) token);
+	PG_RETURN_INT64(token);
 }

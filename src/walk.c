@@ -7,18 +7,18 @@
  * claim would walk over all of it again. Permits that may not be claimed for now, such as those of
  * a suspended batch, are in the way likewise.
  *
- * So a walk that read many entries in vain leaves a bookmark, and for a while, in proportion to
- *what was read, the walks of this process begin there. Permits that come in before the bookmark
- *wait for as long: a short queue never has one, and one with five million dead entries in front
- *waits for less than a minute. A bookmark saves work and decides nothing. Each process has its own
- *and may lose it, so that it matters neither which connection of a pool a dialer is given, nor what
- *becomes of it.
+ * So a walk that read many blocks in vain leaves a bookmark, and for a while, twenty times as long
+ * as that took, the walks of this process begin there: they take more than they lose. Permits that
+ * come in before the bookmark wait for as long. A short queue never has one; with five million dead
+ * entries in front it may be a minute. A bookmark saves work and decides nothing. Each process has
+ * its own and may lose it, so that it matters neither which connection of a pool a dialer is given,
+ * nor what becomes of it.
  */
 #include "recall.h"
 
 #include "access/htup_details.h"
+#include "executor/instrument.h"
 #include "funcapi.h"
-#include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -28,8 +28,8 @@ PG_FUNCTION_INFO_V1(recall_pass);
 PG_FUNCTION_INFO_V1(recall_end_walk);
 PG_FUNCTION_INFO_V1(recall_rest);
 
-#define SHORT_WALK 1000	  /* entries read in vain; leaves no bookmark */
-#define REST_PER_ENTRY 10 /* microseconds; reading one takes less than a twentieth of that */
+#define SHORT_WALK 64 /* blocks from one permit to the next; is none in vain */
+#define REST 20		  /* times what was spent in vain */
 #define MAX_BOOKMARKS 1000
 
 /* A permit's place in the queue. */
@@ -61,17 +61,31 @@ static struct
 {
 	QueueKey key;
 	TimestampTz at;
-	int64 entries_before; /* that the transaction had read */
-	int64 passed;		  /* permits */
-	Place last;			  /* of them */
+	bool passed_any;
+	Place last; /* permit that was passed */
+	/* How far this process had come when it was there, and what it spent in vain till then. */
+	int64 blocks;
+	TimestampTz moment;
+	int64 in_vain; /* microseconds */
 } walk;
 
-/* Count the entries of an index that this transaction has read. */
 static int64
-entries_read(Oid index)
+blocks_read(void)
 {
-	return DatumGetInt64(
-		DirectFunctionCall1(pg_stat_get_xact_tuples_returned, ObjectIdGetDatum(index)));
+	return pgBufferUsage.shared_blks_hit + pgBufferUsage.shared_blks_read;
+}
+
+/* Account for the way from the last permit to here. */
+static void
+advance(void)
+{
+	int64 blocks = blocks_read();
+	TimestampTz moment = GetCurrentTimestamp();
+
+	if (blocks - walk.blocks > SHORT_WALK)
+		walk.in_vain += moment - walk.moment;
+	walk.blocks = blocks;
+	walk.moment = moment;
 }
 
 /* Find the bookmark of a queue, or with HASH_ENTER make room for one. */
@@ -128,7 +142,8 @@ recall_begin_walk(PG_FUNCTION_ARGS)
 	walk.key.tenant = PG_GETARG_INT32(1);
 	walk.key.task = PG_GETARG_INT64(2);
 	walk.at = PG_GETARG_TIMESTAMPTZ(3);
-	walk.entries_before = entries_read(walk.key.index);
+	walk.blocks = blocks_read();
+	walk.moment = GetCurrentTimestamp();
 	walk.last.due_at = walk.at; /* where nothing is due, what comes next will be from now on */
 	bookmark = find_bookmark(&walk.key, HASH_FIND);
 	if (bookmark != NULL)
@@ -147,7 +162,8 @@ recall_begin_walk(PG_FUNCTION_ARGS)
 Datum
 recall_pass(PG_FUNCTION_ARGS)
 {
-	walk.passed++;
+	advance();
+	walk.passed_any = true;
 	walk.last = (Place){ PG_GETARG_INT32(0), PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_INT64(2) };
 	PG_RETURN_BOOL(true);
 }
@@ -156,22 +172,20 @@ recall_pass(PG_FUNCTION_ARGS)
 Datum
 recall_end_walk(PG_FUNCTION_ARGS)
 {
-	int64 in_vain = entries_read(walk.key.index) - walk.entries_before - walk.passed;
 	Bookmark *bookmark = find_bookmark(&walk.key, HASH_FIND);
 
-	if (in_vain > SHORT_WALK)
-		leave_bookmark(in_vain * REST_PER_ENTRY, walk.last);
-	else if (bookmark != NULL && bookmark->valid_until > walk.at)
-		leave_bookmark(0, walk.last);
-	PG_RETURN_BOOL(walk.passed == 0);
+	advance();
+	if (walk.in_vain > 0 || (bookmark != NULL && bookmark->valid_until > walk.at))
+		leave_bookmark(walk.in_vain * REST, walk.last);
+	PG_RETURN_BOOL(!walk.passed_any);
 }
 
 /* _rest(at_least interval): ends a walk that is not to be made again before */
 Datum
 recall_rest(PG_FUNCTION_ARGS)
 {
-	int64 entries = entries_read(walk.key.index) - walk.entries_before;
+	int64 spent = GetCurrentTimestamp() - walk.moment;
 
-	leave_bookmark(Max(entries * REST_PER_ENTRY, PG_GETARG_INTERVAL_P(0)->time), walk.last);
+	leave_bookmark(Max(spent * REST, PG_GETARG_INTERVAL_P(0)->time), walk.last);
 	PG_RETURN_VOID();
 }
