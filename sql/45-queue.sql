@@ -15,14 +15,14 @@ LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'recall_begin_walk';
 COMMENT ON FUNCTION recall._begin_walk(regclass, int, bigint, timestamptz) IS
 'Where to begin in a queue; nulls: at its front. Only a walk that read much in vain, a short while ago, leaves such a bookmark.';
 
-CREATE FUNCTION recall._pass(priority int, due_at timestamptz, contact_id bigint) RETURNS boolean
+CREATE FUNCTION recall._pass() RETURNS boolean
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'recall_pass';
-COMMENT ON FUNCTION recall._pass(int, timestamptz, bigint) IS 'Notes that the walk came to this permit; true.';
+COMMENT ON FUNCTION recall._pass() IS 'Notes that the walk has come to a permit; true.';
 
-CREATE FUNCTION recall._end_walk() RETURNS boolean
-LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'recall_end_walk';
-COMMENT ON FUNCTION recall._end_walk() IS
-'Ends a walk, and leaves a bookmark when it read much in vain; whether it came to no permit.';
+CREATE FUNCTION recall._end_walk(priority int, due_at timestamptz, contact_id bigint) RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'recall_end_walk';
+COMMENT ON FUNCTION recall._end_walk(int, timestamptz, bigint) IS
+'Ends a walk that left nothing to do up to a permit, null: none was due; leaves a bookmark there when much was read in vain.';
 
 CREATE FUNCTION recall._rest(at_least interval) RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'recall_rest';
@@ -51,6 +51,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	calls recall.history;
 	suppressed text[];
+	suppressed_until timestamptz;
 	number_calls recall.history;
 	admission recall._admission;
 	earlier recall._admission;
@@ -58,7 +59,7 @@ BEGIN
 	SELECT recall.history(k.attempt, k.number, k.failure_cause, k.business_result, k.started_at, k.ended_at) INTO calls
 	FROM recall.call k
 	WHERE k.tenant_id = _admission.tenant_id AND k.batch_id = _admission.batch_id AND k.contact_id = _admission.contact_id;
-	SELECT array_agg(s.number) INTO suppressed
+	SELECT array_agg(s.number), min(s.until) INTO suppressed, suppressed_until
 	FROM recall.suppression s
 	WHERE s.tenant_id = _admission.tenant_id AND s.number = ANY (numbers) AND s.until > at
 	AND (s.task_id IS NULL OR s.task_id = _admission.task_id);
@@ -66,6 +67,11 @@ BEGIN
 		number_calls := recall._calls_to_numbers(tenant_id, numbers);
 	END IF;
 	admission := recall._admit(coalesce(policy, 'failed'), calls, numbers, time_zone, suppressed, number_calls, number);
+	IF admission.reason IS NOT NULL AND suppressed_until < 'infinity' THEN
+		admission := recall._admit(coalesce(policy, 'failed'), calls, numbers, time_zone, NULL, number_calls, number);
+		admission.not_before := greatest(admission.not_before, suppressed_until);
+		suppressed := NULL;
+	END IF;
 	IF admission.reason IS NULL AND snapshot IS NOT NULL THEN
 		earlier := recall._admit(snapshot, calls, numbers, time_zone, suppressed, number_calls, admission.number);
 		admission := (earlier.number, greatest(admission.not_before, earlier.not_before), earlier.reason);

@@ -58,39 +58,46 @@ END $$;
 COMMENT ON FUNCTION recall._renew(int, bigint[], timestamptz, boolean) IS
 'Makes the next permit for those of some contacts that the task''s policy recalls and that have none; with only_automatic of tasks that recall automatically. Their batches are locked by the caller. Returns how many.';
 
-CREATE FUNCTION recall._void_permit(tenant_id int, contact_id bigint) RETURNS void
+CREATE FUNCTION recall._void_permit(tenant_id int, contact_id bigint, at timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	permit recall.dial := recall._lock_permit(tenant_id, contact_id);
+	contact recall.contact;
+	policy recall.policy;
+	time_zone text;
 	judgement recall.judgement;
+	admission recall._admission;
 BEGIN
 	IF permit.contact_id IS NULL THEN
 		RETURN;
 	END IF;
-	SELECT (j.judgement).* INTO judgement
-	FROM (
-		SELECT recall.judge(coalesce(r.policy, t.policy), recall._own_calls(c.tenant_id, c.batch_id, c.contact_id), c.numbers,
-			coalesce(c.time_zone, n.time_zone)) AS judgement
-		FROM recall.contact c
-		JOIN recall.tenant n ON n.tenant_id = c.tenant_id
-		JOIN recall.task t ON t.tenant_id = c.tenant_id AND t.task_id = permit.task_id
-		LEFT JOIN recall.recycle r ON r.tenant_id = c.tenant_id AND r.recycle_id = permit.recycle_id
-		WHERE c.tenant_id = permit.tenant_id AND c.contact_id = permit.contact_id
-		OFFSET 0
-	) j;
-	IF judgement.verdict = 'recall' OR judgement.verdict = 'done' AND permit.agent IS NOT NULL THEN
+	SELECT * INTO contact FROM recall.contact c WHERE c.tenant_id = permit.tenant_id AND c.contact_id = permit.contact_id;
+	SELECT coalesce(r.policy, t.policy), coalesce(contact.time_zone, n.time_zone) INTO policy, time_zone
+	FROM recall.task t
+	JOIN recall.tenant n ON n.tenant_id = t.tenant_id
+	LEFT JOIN recall.recycle r ON r.tenant_id = t.tenant_id AND r.recycle_id = permit.recycle_id
+	WHERE t.tenant_id = permit.tenant_id AND t.task_id = permit.task_id;
+	IF permit.agent IS NOT NULL OR policy IS NULL THEN
 		/* A promise needs no rule. */
-		UPDATE recall.dial d SET due_at = greatest(d.due_at, judgement.due_at)
-		WHERE d.tenant_id = permit.tenant_id AND d.contact_id = permit.contact_id AND d.state = 'ready' AND judgement.due_at > d.due_at;
+		admission := recall._admission(permit.tenant_id, permit.task_id, permit.batch_id, permit.contact_id, contact.numbers, permit.number,
+			time_zone, policy, NULL, at);
+	ELSE
+		judgement := recall.judge(policy, recall._own_calls(permit.tenant_id, permit.batch_id, permit.contact_id), contact.numbers, time_zone);
+		admission := (judgement.number, judgement.due_at, CASE WHEN judgement.verdict <> 'recall' THEN judgement.reason END);
+	END IF;
+
+	IF admission.reason IS NULL THEN
+		UPDATE recall.dial d SET number = admission.number, due_at = greatest(d.due_at, admission.not_before)
+		WHERE d.tenant_id = permit.tenant_id AND d.contact_id = permit.contact_id AND d.state = 'ready';
 	ELSIF permit.state = 'ready' THEN
 		DELETE FROM recall.dial d WHERE d.tenant_id = permit.tenant_id AND d.contact_id = permit.contact_id;
-		PERFORM recall._forget_permits(permit.tenant_id, ARRAY[permit.contact_id], ARRAY[judgement.reason], ARRAY[permit.recycle_id]);
+		PERFORM recall._forget_permits(permit.tenant_id, ARRAY[permit.contact_id], ARRAY[admission.reason], ARRAY[permit.recycle_id]);
 	ELSE
-		UPDATE recall.dial d SET void_reason = judgement.reason WHERE d.tenant_id = permit.tenant_id AND d.contact_id = permit.contact_id;
+		UPDATE recall.dial d SET void_reason = admission.reason WHERE d.tenant_id = permit.tenant_id AND d.contact_id = permit.contact_id;
 	END IF;
 END $$;
-COMMENT ON FUNCTION recall._void_permit(int, bigint) IS
-'Takes a contact''s permit out of the queue when its calls, one of which was corrected, no longer allow it; one that is out, when it is released.';
+COMMENT ON FUNCTION recall._void_permit(int, bigint, timestamptz) IS
+'Brings a contact''s permit in line with its calls, one of which was corrected: its number and due time, or takes it out of the queue; one that is out, when it is released.';
 
 CREATE FUNCTION recall._report_again(
 	tenant_id int, contact_id bigint, token bigint, failure_cause recall.failure_cause, business_result text,
@@ -100,6 +107,9 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	batch bigint := (SELECT c.batch_id FROM recall.contact c
 		WHERE c.tenant_id = _report_again.tenant_id AND c.contact_id = _report_again.contact_id);
+	assumed recall.failure_cause := (SELECT k.failure_cause FROM recall.call k
+		WHERE k.tenant_id = _report_again.tenant_id AND k.batch_id = batch AND k.contact_id = _report_again.contact_id
+		AND k.token = _report_again.token);
 	corrected recall.call;
 	fault text;
 BEGIN
@@ -130,10 +140,10 @@ BEGIN
 		PERFORM recall._raise_call_fault(tenant_id, fault, row_prefix, contact_id, NULL, corrected.business_result,
 			corrected.started_at, corrected.ended_at);
 	END IF;
-	IF corrected.recycle_id IS NOT NULL AND corrected.failure_cause IS NULL THEN
-		PERFORM recall._tally(tenant_id, corrected.recycle_id, 0, 1);
+	IF corrected.recycle_id IS NOT NULL THEN
+		PERFORM recall._tally(tenant_id, corrected.recycle_id, 0, (corrected.failure_cause IS NULL)::int - (assumed IS NULL)::int);
 	END IF;
-	PERFORM recall._void_permit(tenant_id, contact_id);
+	PERFORM recall._void_permit(tenant_id, contact_id, at);
 	PERFORM recall._renew(tenant_id, ARRAY[contact_id], at, true);
 	RETURN 'recorded';
 END $$;
@@ -228,11 +238,11 @@ DECLARE
 	dialled bigint[];
 BEGIN
 	WITH given AS MATERIALIZED (
-		SELECT *
+		SELECT DISTINCT ON (g.contact_id, g.token) g.*
 		FROM ROWS FROM (unnest(contact_ids), unnest(tokens), unnest(failure_causes), unnest(business_results), unnest(_use_permits.started_at),
 			unnest(_use_permits.ended_at), unnest(raw_codes), unnest(agents)) WITH ORDINALITY
 			AS g(contact_id, token, failure_cause, business_result, started_at, ended_at, raw_code, agent, place)
-		ORDER BY g.contact_id
+		ORDER BY g.contact_id, g.token, g.place
 	), used AS (
 		DELETE FROM recall.dial d
 		USING given g
@@ -352,12 +362,16 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit 
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
 	reports int := cardinality(contact_ids);
-	lengths int[] := ARRAY[cardinality(tokens), cardinality(failure_causes), cardinality(business_results), cardinality(started_at),
-		cardinality(ended_at), cardinality(raw_codes), cardinality(agents)];
+	dimensions text := format('[1:%s]', reports);
 BEGIN
 	PERFORM recall._require(tenant_id, 'dial');
-	IF reports IS NULL OR cardinality(tokens) IS NULL OR reports <> ANY (lengths) THEN
-		PERFORM recall._invalid('the arrays of the reports differ in length', 'Each has an element for each report, or is null.');
+	IF reports = 0 AND cardinality(tokens) = 0 THEN
+		RETURN;
+	ELSIF (array_dims(contact_ids) = dimensions AND array_dims(tokens) = dimensions) IS NOT TRUE
+		OR dimensions <> ANY (ARRAY[array_dims(failure_causes), array_dims(business_results), array_dims(started_at), array_dims(ended_at),
+			array_dims(raw_codes), array_dims(agents)])
+	THEN
+		PERFORM recall._invalid('the arrays of the reports differ in length', 'Each has an element for each report, counted from 1, or is null.');
 	END IF;
 	RETURN QUERY SELECT r.*
 	FROM ROWS FROM (unnest(contact_ids), unnest(recall._report(tenant_id, contact_ids, tokens, failure_causes, business_results, started_at,

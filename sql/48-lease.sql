@@ -33,11 +33,11 @@ COMMENT ON FUNCTION recall._expire_leases(int, timestamptz) IS
 CREATE FUNCTION recall.extend(tenant_id int, contact_id bigint, token bigint, lease interval) RETURNS timestamptz
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+	may_extend boolean := recall._require(tenant_id, 'dial');
+	term interval := recall._check_lease(lease);
 	extended timestamptz;
 BEGIN
-	PERFORM recall._require(tenant_id, 'dial');
-	PERFORM recall._check_lease(lease);
-	UPDATE recall.dial d SET state = 'claimed', lease_until = clock_timestamp() + lease
+	UPDATE recall.dial d SET state = 'claimed', lease_until = clock_timestamp() + term
 	WHERE d.tenant_id = extend.tenant_id AND d.contact_id = extend.contact_id AND d.token = extend.token
 	RETURNING d.lease_until INTO extended;
 	IF NOT FOUND THEN

@@ -12,6 +12,7 @@ DECLARE
 	permit recall.dial;
 	latest recall.call;
 	admission recall._admission;
+	earliest timestamptz := greatest(at, clock_timestamp());
 	due timestamptz;
 BEGIN
 	PERFORM recall._require(schedule_callback.tenant_id, 'dial');
@@ -48,12 +49,12 @@ BEGIN
 	terms := recall._terms(contact.tenant_id, batch.task_id);
 	admission := recall._admission(contact.tenant_id, batch.task_id, contact.batch_id, contact.contact_id, contact.numbers,
 		coalesce(schedule_callback.number, latest.number, permit.number, contact.numbers[1]), coalesce(contact.time_zone, terms.time_zone),
-		terms.policy, NULL, at);
+		terms.policy, NULL, earliest);
 	IF admission.reason IS NOT NULL THEN
 		PERFORM recall._refuse(format('contact %s may not be called again: %s', contact.contact_id, admission.reason),
 			'recall.explain() tells more.');
 	END IF;
-	due := recall.next_open(terms.calling_hours, coalesce(contact.time_zone, terms.time_zone), greatest(at, admission.not_before), terms.holidays);
+	due := recall.next_open(terms.calling_hours, coalesce(contact.time_zone, terms.time_zone), greatest(earliest, admission.not_before), terms.holidays);
 	IF due IS NULL THEN
 		PERFORM recall._refuse(format('the calling hours of task %s never open again', batch.task_id), 'They are set with recall.set_calling_hours().');
 	END IF;

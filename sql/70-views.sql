@@ -123,7 +123,8 @@ COMMENT ON COLUMN recall.recycle_record.task_id IS 'The task.';
 COMMENT ON COLUMN recall.recycle_record.batch_id IS 'The batch.';
 
 CREATE VIEW recall.redial WITH (security_barrier) AS
-SELECT d.tenant_id, d.task_id, d.batch_id, d.contact_id, d.number, d.attempt, d.due_at, d.state, d.recycle_id
+SELECT d.tenant_id, d.task_id, d.batch_id, d.contact_id, d.number, d.attempt, d.due_at,
+	CASE WHEN d.lease_until <= pg_catalog.clock_timestamp() THEN 'unknown' ELSE d.state END AS state, d.recycle_id
 FROM recall.dial d
 WHERE d.attempt > 1 AND d.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
 COMMENT ON VIEW recall.redial IS 'The re-dial rows: permits for a second or later call. Right: read.';
@@ -134,7 +135,7 @@ COMMENT ON COLUMN recall.redial.contact_id IS 'The contact that may be called ag
 COMMENT ON COLUMN recall.redial.number IS 'The number to dial.';
 COMMENT ON COLUMN recall.redial.attempt IS 'Which call to the contact it will be.';
 COMMENT ON COLUMN recall.redial.due_at IS 'Not to be dialled before.';
-COMMENT ON COLUMN recall.redial.state IS 'ready, claimed or unknown.';
+COMMENT ON COLUMN recall.redial.state IS 'ready, claimed, or unknown once the lease has run out.';
 COMMENT ON COLUMN recall.redial.recycle_id IS 'The record that made it.';
 
 CREATE VIEW recall.permit WITH (security_barrier) AS

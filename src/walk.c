@@ -61,9 +61,8 @@ static struct
 {
 	QueueKey key;
 	TimestampTz at;
-	bool passed_any;
-	Place last; /* permit that was passed */
-	/* How far this process had come when it was there, and what it spent in vain till then. */
+	Place nowhere; /* where it is left when no permit was due */
+	/* How far this process had come at the last permit, and what it spent in vain till then. */
 	int64 blocks;
 	TimestampTz moment;
 	int64 in_vain; /* microseconds */
@@ -114,11 +113,13 @@ find_bookmark(const QueueKey *key, HASHACTION action)
 static void
 leave_bookmark(int64 for_microseconds, Place place)
 {
-	bool found = find_bookmark(&walk.key, HASH_FIND) != NULL;
-	Bookmark *bookmark = find_bookmark(&walk.key, HASH_ENTER);
+	Bookmark *bookmark = find_bookmark(&walk.key, HASH_FIND);
 
-	if (!found)
+	if (bookmark == NULL)
+	{
+		bookmark = find_bookmark(&walk.key, HASH_ENTER);
 		bookmark->valid_until = walk.at;
+	}
 	bookmark->valid_until = Max(bookmark->valid_until, walk.at + for_microseconds);
 	bookmark->place = place;
 }
@@ -144,10 +145,10 @@ recall_begin_walk(PG_FUNCTION_ARGS)
 	walk.at = PG_GETARG_TIMESTAMPTZ(3);
 	walk.blocks = blocks_read();
 	walk.moment = GetCurrentTimestamp();
-	walk.last.due_at = walk.at; /* where nothing is due, what comes next will be from now on */
+	walk.nowhere.due_at = walk.at; /* what comes next will be due from now on */
 	bookmark = find_bookmark(&walk.key, HASH_FIND);
 	if (bookmark != NULL)
-		walk.last.priority = bookmark->place.priority;
+		walk.nowhere.priority = bookmark->place.priority;
 	if (bookmark != NULL && bookmark->valid_until > walk.at)
 	{
 		values[0] = Int32GetDatum(bookmark->place.priority);
@@ -158,26 +159,27 @@ recall_begin_walk(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(row), values, nulls)));
 }
 
-/* _pass(priority int, due_at timestamptz, contact_id bigint) returns boolean: true */
+/* _pass() returns boolean: true */
 Datum
 recall_pass(PG_FUNCTION_ARGS)
 {
 	advance();
-	walk.passed_any = true;
-	walk.last = (Place){ PG_GETARG_INT32(0), PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_INT64(2) };
 	PG_RETURN_BOOL(true);
 }
 
-/* _end_walk() returns boolean: whether it passed no permit */
+/* _end_walk(priority int, due_at timestamptz, contact_id bigint) */
 Datum
 recall_end_walk(PG_FUNCTION_ARGS)
 {
 	Bookmark *bookmark = find_bookmark(&walk.key, HASH_FIND);
+	Place place = walk.nowhere;
 
 	advance();
+	if (!PG_ARGISNULL(0) && !PG_ARGISNULL(1) && !PG_ARGISNULL(2))
+		place = (Place){ PG_GETARG_INT32(0), PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_INT64(2) };
 	if (walk.in_vain > 0 || (bookmark != NULL && bookmark->valid_until > walk.at))
-		leave_bookmark(walk.in_vain * REST, walk.last);
-	PG_RETURN_BOOL(!walk.passed_any);
+		leave_bookmark(walk.in_vain * REST, place);
+	PG_RETURN_VOID();
 }
 
 /* _rest(at_least interval): ends a walk that is not to be made again before */
@@ -186,6 +188,6 @@ recall_rest(PG_FUNCTION_ARGS)
 {
 	int64 spent = GetCurrentTimestamp() - walk.moment;
 
-	leave_bookmark(Max(spent * REST, PG_GETARG_INTERVAL_P(0)->time), walk.last);
+	leave_bookmark(Max(spent * REST, PG_GETARG_INTERVAL_P(0)->time), walk.nowhere);
 	PG_RETURN_VOID();
 }

@@ -99,7 +99,7 @@ INSERT INTO t.checks VALUES
 		'recall.policy(recall.failure_cause[],text[])', 'recall._matching_rule(recall.policy,recall.failure_cause,text)',
 		'recall.matches(recall.policy,recall.failure_cause,text)', 'recall.failure_cause(text,text)', 'recall._check_numbers(text[],bigint)',
 		'recall._collect_call(internal,integer,text,recall.failure_cause,text,timestamp with time zone,timestamp with time zone)',
-		'recall._finish_history(internal)', 'recall._has_right(integer,recall.privilege)', 'recall._require(integer,recall.privilege)',
+		'recall._finish_history(internal)', 'recall._end_walk(integer,timestamp with time zone,bigint)', 'recall._has_right(integer,recall.privilege)', 'recall._require(integer,recall.privilege)',
 		'recall._admit(recall.policy,recall.history,text[],text,text[],recall.history,text)',
 		'recall.judge(recall.policy,recall.history,text[],text,text[],recall.history)',
 		'recall._findings(recall.policy,recall.history,text[],text,text[],recall.history)',
