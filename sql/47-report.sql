@@ -320,9 +320,11 @@ DECLARE
 BEGIN
 	/* Nearly always this is all. Where it is not, it is undone, and with it the lock on a permit that has another token by now. */
 	BEGIN
-		IF business_result IS NOT NULL
-			OR NOT recall._times_in_order(coalesce(started_at, least(ended_at, at)), coalesce(ended_at, greatest(started_at, at)), at)
-			OR EXISTS (SELECT FROM recall.task t WHERE t.tenant_id = report.tenant_id AND t.auto_recall)
+		IF NOT recall._times_in_order(coalesce(started_at, least(ended_at, at)), coalesce(ended_at, greatest(started_at, at)), at)
+			OR business_result IS NOT NULL AND NOT EXISTS (SELECT FROM recall.business_result b
+				WHERE b.tenant_id = report.tenant_id AND b.code = report.business_result)
+			OR EXISTS (SELECT FROM recall.dial d JOIN recall.task t ON t.tenant_id = d.tenant_id AND t.task_id = d.task_id
+				WHERE d.tenant_id = report.tenant_id AND d.contact_id = report.contact_id AND t.auto_recall)
 		THEN
 			RAISE object_in_use;
 		END IF;
@@ -332,10 +334,10 @@ BEGIN
 			RETURNING d.*
 		), appended AS (
 			INSERT INTO recall.call (tenant_id, attempt, batch_id, contact_id, recycle_id, started_at, ended_at, recorded_at,
-				failure_cause, number, raw_code, agent, token)
+				failure_cause, number, business_result, raw_code, agent, token)
 			SELECT u.tenant_id, u.attempt, u.batch_id, u.contact_id, u.recycle_id, coalesce(report.started_at, least(u.claimed_at, report.ended_at)),
-				coalesce(report.ended_at, greatest(report.started_at, at)), clock_timestamp(), report.failure_cause, u.number, report.raw_code,
-				report.agent, u.token
+				coalesce(report.ended_at, greatest(report.started_at, at)), clock_timestamp(), report.failure_cause, u.number,
+				report.business_result, report.raw_code, report.agent, u.token
 			FROM used u
 		)
 		SELECT u.recycle_id INTO used FROM used u;

@@ -101,9 +101,9 @@ trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
 clean_environment
-# The example dialer runs on the first two, and is tested behind the third.
+# The example dialer runs on the first two, and is tested behind the third; random histories run on the last.
 # shellcheck disable=SC2034
-more_packages=(sip-tester python3-psycopg pgbouncer)
+more_packages=(sip-tester python3-psycopg pgbouncer python3-psycopg2)
 ensure_packages
 make_workspace check
 copy_checkout
