@@ -83,7 +83,7 @@ DECLARE
 	permits text;
 BEGIN
 	FOR round IN 1 .. 7 LOOP
-		FOR c IN SELECT d.contact_id FROM recall.dial d WHERE d.tenant_id = tenant ORDER BY random() LOOP
+		FOR c IN SELECT d.contact_id FROM recall.dial d WHERE d.tenant_id = tenant ORDER BY d.contact_id LOOP
 			UPDATE recall.dial d SET state = 'claimed', token = c, claimed_at = now(), lease_until = now() + interval '1 h' WHERE d.tenant_id = tenant AND d.contact_id = c;
 			began := now() - interval '11 min' - random() * interval '9 days';
 			PERFORM recall.report(tenant, c, c, CASE WHEN random() < 0.8 THEN pg_temp.random_member('cause') END::recall.failure_cause,
