@@ -354,6 +354,11 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION recall._batch(int, bigint) IS 'The batch, or 42501.';
 
+CREATE FUNCTION recall._batch_key(tenant_id int, batch_id bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN pg_catalog.hashtextextended('recall.batch ' || tenant_id || ' ' || batch_id, 0);
+COMMENT ON FUNCTION recall._batch_key(int, bigint) IS 'The key of the advisory lock of a batch.';
+
 /*
  * Appending calls and contacts shares a batch; judging it, and changing its state, has the batch alone. So no
  * permit is ever made from a history that was out of date when it was made. Whoever takes several locks takes
@@ -363,7 +368,7 @@ COMMENT ON FUNCTION recall._batch(int, bigint) IS 'The batch, or 42501.';
 CREATE FUNCTION recall._lock_batch(tenant_id int, batch_id bigint, alone boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	key bigint := hashtextextended(format('recall.batch %s %s', tenant_id, batch_id), 0);
+	key bigint := recall._batch_key(tenant_id, batch_id);
 BEGIN
 	IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
 		PERFORM recall._refuse(format('the transaction is at isolation level %s', upper(current_setting('transaction_isolation'))),

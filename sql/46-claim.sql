@@ -112,6 +112,7 @@ RETURNS recall._due[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
+	walks boolean := recall._set_out();
 	level int := coalesce(start.priority, recall._next_priority(_lock_due.tenant_id, _lock_due.task_id, 2147483648));
 	due recall._due[] := '{}';
 BEGIN
@@ -146,6 +147,7 @@ BEGIN
 			start.contact_id := NULL;
 		END IF;
 	END LOOP;
+	walks := NOT recall._pass();
 	RETURN due;
 END $$;
 COMMENT ON FUNCTION recall._lock_due(int, bigint, recall._terms, recall._place, int, timestamptz) IS
@@ -254,6 +256,7 @@ RETURNS recall._claimed[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
+	walks boolean := recall._set_out();
 	claimed recall._claimed[];
 BEGIN
 	WITH due AS MATERIALIZED (
@@ -291,6 +294,7 @@ BEGIN
 			d.batch_id, d.due_at, d.agent)::recall._claimed AS claimed
 	)
 	SELECT array_agg(t.claimed) INTO claimed FROM taken t;
+	walks := NOT recall._pass();
 	RETURN coalesce(claimed, '{}');
 END $$;
 COMMENT ON FUNCTION recall._take_plain(int, bigint, recall._terms, recall._place, int, interval, text, timestamptz) IS
@@ -400,7 +404,9 @@ BEGIN
 	SELECT p.contact_id, p.number, p.attempt, p.token, p.lease_until, p.priority, c.reference, c.attributes, p.recycle_id, p.batch_id,
 		p.due_at, p.agent
 	FROM unnest(claimed) p
-	JOIN recall.contact c ON c.tenant_id = claim.tenant_id AND c.contact_id = p.contact_id;
+	CROSS JOIN LATERAL (SELECT i.reference, i.attributes FROM recall.contact i
+		WHERE i.tenant_id = claim.tenant_id AND i.contact_id = p.contact_id OFFSET 0) c
+	ORDER BY p.priority DESC, p.due_at, p.contact_id;
 END $$;
 COMMENT ON FUNCTION recall.claim(int, bigint, int, interval, text) IS
 'Hands out permits to dial: those of a task that are due, by priority, due time and contact, up to max_rows (1 to 10 000). Ring when the transaction has committed, and report before lease_until, after a lease of 1 second to 1 day. Each permit has a token that report(), extend() and release() ask for; attempt is a forecast; agent: who promised to call back; dialer: what the caller calls itself, up to 200 characters. Calling hours, the do-not-call list, limits and quiets of the task''s policy and of the recycle''s are asked again: what may not be dialled now is put off, gets another number of the contact, or is taken out of the queue, which the audit notes. A number is out once at a time. Nothing while the task is not executing; permits of suspended batches and paused recycles wait. Right: dial. Errors: 42501; 22023 max_rows, the lease or the dialer''s name out of range; 55000 above READ COMMITTED.';

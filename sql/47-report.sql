@@ -370,6 +370,8 @@ BEGIN
 	IF reports = 0 AND cardinality(tokens) = 0 THEN
 		RETURN;
 	ELSIF (array_dims(contact_ids) = dimensions AND array_dims(tokens) = dimensions) IS NOT TRUE
+		OR reports <> ANY (ARRAY[cardinality(failure_causes), cardinality(business_results), cardinality(started_at), cardinality(ended_at),
+			cardinality(raw_codes), cardinality(agents)])
 		OR dimensions <> ANY (ARRAY[array_dims(failure_causes), array_dims(business_results), array_dims(started_at), array_dims(ended_at),
 			array_dims(raw_codes), array_dims(agents)])
 	THEN

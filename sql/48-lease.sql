@@ -128,7 +128,7 @@ COMMENT ON FUNCTION recall.resolve(int, bigint, recall.failure_cause, text) IS
 
 /* The processor's part. A rule for the cause "unknown" says that the attempt counts and the contact may be rung again. */
 
-CREATE FUNCTION recall._unsettled_batch(OUT tenant_id int, OUT batch_id bigint)
+CREATE FUNCTION recall._unsettled_batch(after_tenant int, after_batch bigint, OUT tenant_id int, OUT batch_id bigint)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	SELECT d.tenant_id, d.batch_id
@@ -136,21 +136,24 @@ BEGIN ATOMIC
 	JOIN recall.batch b ON b.tenant_id = d.tenant_id AND b.batch_id = d.batch_id
 	JOIN recall.task t ON t.tenant_id = d.tenant_id AND t.task_id = d.task_id
 	JOIN recall.tenant n ON n.tenant_id = d.tenant_id
-	WHERE d.state <> 'ready' AND d.state = 'unknown'
+	WHERE d.state <> 'ready' AND d.state = 'unknown' AND (d.tenant_id, d.batch_id) > (after_tenant, after_batch)
 	AND recall.matches(t.policy, 'unknown', NULL)
 	AND n.obs_url_mode = 'http' AND t.task_type <> 'manual' AND t.state IN ('executing', 'suspended') AND b.state IN ('started', 'suspended')
+	ORDER BY d.tenant_id, d.batch_id
 	LIMIT 1;
 END;
-COMMENT ON FUNCTION recall._unsettled_batch() IS
-'A batch with calls of unknown outcome whose task''s policy has a rule for them; nulls: there is none.';
+COMMENT ON FUNCTION recall._unsettled_batch(int, bigint) IS
+'The next batch behind another with calls of unknown outcome whose task''s policy has a rule for them; nulls: there is none.';
 
 CREATE FUNCTION recall._settle_batch(tenant_id int, batch_id bigint, at timestamptz) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
 	permits recall.dial[];
 BEGIN
-	PERFORM recall._lock_batch(_settle_batch.tenant_id, _settle_batch.batch_id, false);
+	IF NOT pg_try_advisory_xact_lock_shared(recall._batch_key(_settle_batch.tenant_id, _settle_batch.batch_id)) THEN
+		RETURN 0; -- somebody has it alone; the next run settles it
+	END IF;
 	WITH unsettled AS MATERIALIZED (
 		SELECT d.contact_id FROM recall.dial d
 		WHERE d.tenant_id = _settle_batch.tenant_id AND d.batch_id = _settle_batch.batch_id AND d.state <> 'ready' AND d.state = 'unknown'
@@ -173,13 +176,11 @@ END $$;
 COMMENT ON FUNCTION recall._settle_batch(int, bigint, timestamptz) IS
 'Books a batch''s calls of unknown outcome as calls of the cause "unknown" and makes the next permits of those that the policy recalls; returns how many it booked.';
 
-CREATE FUNCTION recall._settle(run bigint) RETURNS boolean
+CREATE FUNCTION recall._expire(run bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
 	at timestamptz := clock_timestamp();
 	expired_permits bigint;
-	settled bigint := 0;
-	unsettled record;
 BEGIN
 	WITH ran_out AS MATERIALIZED (
 		SELECT d.ctid AS place FROM recall.dial d
@@ -189,17 +190,26 @@ BEGIN
 		UPDATE recall.dial d SET state = 'unknown' FROM ran_out r WHERE d.ctid = r.place RETURNING 1
 	)
 	SELECT count(*) INTO expired_permits FROM made_unknown;
-
-	SELECT * INTO unsettled FROM recall._unsettled_batch();
-	IF unsettled.tenant_id IS NOT NULL THEN
-		BEGIN
-			settled := recall._settle_batch(unsettled.tenant_id, unsettled.batch_id, at);
-		EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
-			settled := 0; -- the next run does it
-		END;
-	END IF;
-	UPDATE recall.tick t SET expired = t.expired + expired_permits, assumed = t.assumed + settled WHERE t.tick_id = run;
-	RETURN settled > 0;
+	UPDATE recall.tick t SET expired = t.expired + expired_permits WHERE t.tick_id = run;
 END $$;
-COMMENT ON FUNCTION recall._settle(bigint) IS
-'A step of process(): makes the outcome of permits unknown whose lease has run out, and books those of one batch that a rule for the cause "unknown" lets it; tells whether there may be more. Called alone it does a part of a run, and no harm.';
+COMMENT ON FUNCTION recall._expire(bigint) IS
+'A step of process(): makes the outcome of permits unknown whose lease has run out. Called alone it does a part of a run, and no harm.';
+
+CREATE FUNCTION recall._settle(run bigint, INOUT tenant_id int, INOUT batch_id bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+#variable_conflict use_variable
+DECLARE
+	settled bigint;
+BEGIN
+	SELECT u.tenant_id, u.batch_id INTO tenant_id, batch_id FROM recall._unsettled_batch(tenant_id, batch_id) u;
+	IF tenant_id IS NULL THEN
+		RETURN;
+	END IF;
+	settled := recall._settle_batch(tenant_id, batch_id, clock_timestamp());
+	UPDATE recall.tick t SET assumed = t.assumed + settled WHERE t.tick_id = run;
+	IF settled = recall._chunk_size() THEN
+		batch_id := batch_id - 1; -- there may be more
+	END IF;
+END $$;
+COMMENT ON FUNCTION recall._settle(bigint, int, bigint) IS
+'A step of process(): takes the next batch behind the given one that has calls of unknown outcome and a rule for them, books them, and returns that batch, nulls when there was none. Called alone it does a part of a run, and no harm.';

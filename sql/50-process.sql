@@ -203,12 +203,18 @@ LANGUAGE plpgsql AS $$
 DECLARE
 	run bigint := recall._begin_tick();
 	tenant int := 0;
+	batch bigint := 0;
 BEGIN
+	COMMIT;
+	SET TRANSACTION ISOLATION LEVEL READ COMMITTED; -- a lock must be followed by a fresh look
+	PERFORM recall._expire(run);
 	LOOP
 		COMMIT;
-		SET TRANSACTION ISOLATION LEVEL READ COMMITTED; -- a lock must be followed by a fresh look
-		EXIT WHEN NOT recall._settle(run);
+		SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+		SELECT s.tenant_id, s.batch_id INTO tenant, batch FROM recall._settle(run, tenant, batch) s;
+		EXIT WHEN tenant IS NULL;
 	END LOOP;
+	tenant := 0;
 	LOOP
 		COMMIT;
 		SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
@@ -218,5 +224,5 @@ BEGIN
 	PERFORM recall._end_tick(run);
 END $$;
 COMMENT ON PROCEDURE recall.process() IS
-'One run of the processor: settles the permits whose lease has run out and takes every waiting or running recycle record to its end, in chunks with a COMMIT after each, tenants taking turns; notes the run in recall.tick. Any number of runs may overlap. For the scheduler: its role needs USAGE on the schema and EXECUTE on this, _begin_tick(), _settle(), _step() and _end_tick(). Errors: 2D000 inside a transaction block.';
+'One run of the processor: settles the permits whose lease has run out and takes every waiting or running recycle record to its end, in chunks with a COMMIT after each, tenants taking turns; notes the run in recall.tick. Any number of runs may overlap. For the scheduler: its role needs USAGE on the schema and EXECUTE on this, _begin_tick(), _expire(), _settle(), _step() and _end_tick(). Errors: 2D000 inside a transaction block.';
 

@@ -17,13 +17,15 @@
 #include "recall.h"
 
 #include "access/htup_details.h"
-#include "executor/instrument.h"
+#include "catalog/index.h"
 #include "funcapi.h"
+#include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(recall_begin_walk);
+PG_FUNCTION_INFO_V1(recall_set_out);
 PG_FUNCTION_INFO_V1(recall_pass);
 PG_FUNCTION_INFO_V1(recall_end_walk);
 PG_FUNCTION_INFO_V1(recall_rest);
@@ -61,30 +63,33 @@ static struct
 {
 	QueueKey key;
 	TimestampTz at;
+	Oid table;
 	Place nowhere; /* where it is left when no permit was due */
-	/* How far this process had come at the last permit, and what it spent in vain till then. */
+	/* How far it had come at the last permit, and what it spent in vain till then. */
 	int64 blocks;
 	TimestampTz moment;
 	int64 in_vain; /* microseconds */
 } walk;
 
 static int64
-blocks_read(void)
+blocks_of(Oid relation)
 {
-	return pgBufferUsage.shared_blks_hit + pgBufferUsage.shared_blks_read;
+	return DatumGetInt64(
+		DirectFunctionCall1(pg_stat_get_xact_blocks_fetched, ObjectIdGetDatum(relation)));
 }
 
-/* Account for the way from the last permit to here. */
-static void
-advance(void)
+/* Count the blocks of the queue that this transaction has read. */
+static int64
+blocks_read(void)
 {
-	int64 blocks = blocks_read();
-	TimestampTz moment = GetCurrentTimestamp();
+	return blocks_of(walk.key.index) + blocks_of(walk.table);
+}
 
-	if (blocks - walk.blocks > SHORT_WALK)
-		walk.in_vain += moment - walk.moment;
-	walk.blocks = blocks;
-	walk.moment = moment;
+static void
+mark(void)
+{
+	walk.blocks = blocks_read();
+	walk.moment = GetCurrentTimestamp();
 }
 
 /* Find the bookmark of a queue, or with HASH_ENTER make room for one. */
@@ -143,8 +148,8 @@ recall_begin_walk(PG_FUNCTION_ARGS)
 	walk.key.tenant = PG_GETARG_INT32(1);
 	walk.key.task = PG_GETARG_INT64(2);
 	walk.at = PG_GETARG_TIMESTAMPTZ(3);
-	walk.blocks = blocks_read();
-	walk.moment = GetCurrentTimestamp();
+	walk.table = IndexGetRelation(walk.key.index, false);
+	mark();
 	walk.nowhere.due_at = walk.at; /* what comes next will be due from now on */
 	bookmark = find_bookmark(&walk.key, HASH_FIND);
 	if (bookmark != NULL)
@@ -159,11 +164,24 @@ recall_begin_walk(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(row), values, nulls)));
 }
 
+/* _set_out() returns boolean: true; what was read since the last permit was for something else */
+Datum
+recall_set_out(PG_FUNCTION_ARGS)
+{
+	mark();
+	PG_RETURN_BOOL(true);
+}
+
 /* _pass() returns boolean: true */
 Datum
 recall_pass(PG_FUNCTION_ARGS)
 {
-	advance();
+	int64 blocks = walk.blocks;
+	TimestampTz moment = walk.moment;
+
+	mark();
+	if (walk.blocks - blocks > SHORT_WALK)
+		walk.in_vain += walk.moment - moment;
 	PG_RETURN_BOOL(true);
 }
 
@@ -174,7 +192,6 @@ recall_end_walk(PG_FUNCTION_ARGS)
 	Bookmark *bookmark = find_bookmark(&walk.key, HASH_FIND);
 	Place place = walk.nowhere;
 
-	advance();
 	if (!PG_ARGISNULL(0) && !PG_ARGISNULL(1) && !PG_ARGISNULL(2))
 		place = (Place){ PG_GETARG_INT32(0), PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_INT64(2) };
 	if (walk.in_vain > 0 || (bookmark != NULL && bookmark->valid_until > walk.at))

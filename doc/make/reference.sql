@@ -38,7 +38,7 @@ INSERT INTO section VALUES
 	'{process,schedule,unschedule,health}'),
 (12, 'Steps of the processor',
 	'Internal: `recall.process()` calls them with the rights of its caller, so the scheduler''s role needs EXECUTE on them. Nobody else calls them.',
-	'{_begin_tick,_settle,_step,_end_tick}');
+	'{_begin_tick,_expire,_settle,_step,_end_tick}');
 
 CREATE TEMP TABLE sqlstate (code text, condition text, meaning text);
 INSERT INTO sqlstate VALUES

@@ -137,7 +137,7 @@ $node->safe_psql('app', <<'END');
 	CREATE ROLE scheduler LOGIN;
 	GRANT USAGE ON SCHEMA recall TO scheduler;
 	GRANT EXECUTE ON PROCEDURE recall.process() TO scheduler;
-	GRANT EXECUTE ON FUNCTION recall._begin_tick(), recall._settle(bigint), recall._step(bigint, int), recall._end_tick(bigint) TO scheduler;
+	GRANT EXECUTE ON FUNCTION recall._begin_tick(), recall._expire(bigint), recall._settle(bigint, int, bigint), recall._step(bigint, int), recall._end_tick(bigint) TO scheduler;
 	GRANT USAGE ON SCHEMA cron TO scheduler;
 	SET ROLE scheduler;
 	SELECT cron.schedule('by the scheduler', '* * * * *', 'CALL recall.process()');
@@ -232,7 +232,7 @@ is($node->safe_psql('app', q{
 	WHERE p.pronamespace = 'recall'::regnamespace AND has_function_privilege('scheduler', p.oid, 'EXECUTE')
 	AND NOT EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee = 0)
 	ORDER BY p.proname}),
-	"recall._begin_tick()\nrecall._end_tick(bigint)\nrecall._settle(bigint)\nrecall._step(bigint,integer)\nrecall.process()", 'scheduler: these routines');
+	"recall._begin_tick()\nrecall._end_tick(bigint)\nrecall._expire(bigint)\nrecall._settle(bigint,integer,bigint)\nrecall._step(bigint,integer)\nrecall.process()", 'scheduler: these routines');
 is($node->safe_psql('app', q{
 	SELECT c.oid::regclass FROM pg_class c
 	WHERE c.relnamespace = 'recall'::regnamespace AND c.relkind IN ('r', 'v', 'p', 'm', 'S')
