@@ -258,7 +258,7 @@ CREATE TABLE recall.dial (
 	claimed_at  timestamptz,
 	lease_until timestamptz,
 	dialer      text,
-	void_reason text,
+	is_outdated boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (tenant_id, contact_id)
 );
 CREATE INDEX dial_queue ON recall.dial (tenant_id, task_id, priority DESC, due_at, contact_id) WHERE state = 'ready';
@@ -279,7 +279,7 @@ COMMENT ON COLUMN recall.dial.token IS 'What the dialer that has it shows when i
 COMMENT ON COLUMN recall.dial.claimed_at IS 'When a dialer took it.';
 COMMENT ON COLUMN recall.dial.lease_until IS 'Until when the dialer has it; from then on its outcome is unknown.';
 COMMENT ON COLUMN recall.dial.dialer IS 'What the dialer calls itself.';
-COMMENT ON COLUMN recall.dial.void_reason IS 'Why the contact is not to be called any more, found out while the permit is out; null: it may be.';
+COMMENT ON COLUMN recall.dial.is_outdated IS 'Whether an earlier call was corrected while the permit is out: it is judged again if it comes back.';
 COMMENT ON INDEX recall.dial_queue IS 'What is due next for a task.';
 COMMENT ON INDEX recall.dial_number_out IS 'At most one permit for a number is out with a dialer.';
 

@@ -192,8 +192,8 @@ COMMENT ON TYPE recall._claimed IS 'A permit in a dialer''s hands.';
 
 
 /*
- * What cannot be dialled now goes out of the way: to the moment when it can; by a minute while a call to the same number
- * is out; or out of the queue.
+ * What cannot be dialled now goes out of the way: to the moment when it can; by five seconds while a call to the same
+ * number is out, by five minutes while the outcome of one is unknown; or out of the queue.
  */
 CREATE FUNCTION recall._put_off(tenant_id int, pending recall._due[], at timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -202,7 +202,11 @@ DECLARE
 	gone record;
 BEGIN
 	UPDATE recall.dial d
-	SET due_at = CASE WHEN p.opens_at > at THEN p.opens_at ELSE at + interval '1 min' END
+	SET due_at = CASE
+		WHEN p.opens_at > at THEN p.opens_at
+		WHEN EXISTS (SELECT FROM recall.dial o
+			WHERE o.tenant_id = _put_off.tenant_id AND o.number = p.number AND o.state <> 'ready' AND o.lease_until <= at) THEN at + interval '5 min'
+		ELSE at + interval '5 s' END
 	FROM unnest(pending) p
 	WHERE d.ctid = p.place AND p.opens_at IS NOT NULL AND (p.opens_at > at OR recall._number_is_out(_put_off.tenant_id, p.number));
 

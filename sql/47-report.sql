@@ -58,7 +58,7 @@ END $$;
 COMMENT ON FUNCTION recall._renew(int, bigint[], timestamptz, boolean) IS
 'Makes the next permit for those of some contacts that the task''s policy recalls and that have none; with only_automatic of tasks that recall automatically. Their batches are locked by the caller. Returns how many.';
 
-CREATE FUNCTION recall._void_permit(tenant_id int, contact_id bigint, at timestamptz) RETURNS void
+CREATE FUNCTION recall._judge_permit(tenant_id int, contact_id bigint, at timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	permit recall.dial := recall._lock_permit(tenant_id, contact_id);
@@ -69,6 +69,9 @@ DECLARE
 	admission recall._admission;
 BEGIN
 	IF permit.contact_id IS NULL THEN
+		RETURN;
+	ELSIF permit.state <> 'ready' THEN
+		UPDATE recall.dial d SET is_outdated = true WHERE d.tenant_id = permit.tenant_id AND d.contact_id = permit.contact_id;
 		RETURN;
 	END IF;
 	SELECT * INTO contact FROM recall.contact c WHERE c.tenant_id = permit.tenant_id AND c.contact_id = permit.contact_id;
@@ -87,17 +90,15 @@ BEGIN
 	END IF;
 
 	IF admission.reason IS NULL THEN
-		UPDATE recall.dial d SET number = admission.number, due_at = greatest(d.due_at, admission.not_before)
-		WHERE d.tenant_id = permit.tenant_id AND d.contact_id = permit.contact_id AND d.state = 'ready';
-	ELSIF permit.state = 'ready' THEN
+		UPDATE recall.dial d SET number = admission.number, due_at = greatest(d.due_at, admission.not_before), is_outdated = false
+		WHERE d.tenant_id = permit.tenant_id AND d.contact_id = permit.contact_id;
+	ELSE
 		DELETE FROM recall.dial d WHERE d.tenant_id = permit.tenant_id AND d.contact_id = permit.contact_id;
 		PERFORM recall._forget_permits(permit.tenant_id, ARRAY[permit.contact_id], ARRAY[admission.reason], ARRAY[permit.recycle_id]);
-	ELSE
-		UPDATE recall.dial d SET void_reason = admission.reason WHERE d.tenant_id = permit.tenant_id AND d.contact_id = permit.contact_id;
 	END IF;
 END $$;
-COMMENT ON FUNCTION recall._void_permit(int, bigint, timestamptz) IS
-'Brings a contact''s permit in line with its calls, one of which was corrected: its number and due time, or takes it out of the queue; one that is out, when it is released.';
+COMMENT ON FUNCTION recall._judge_permit(int, bigint, timestamptz) IS
+'Brings a contact''s permit in line with its calls, one of which was corrected: its number and due time, or takes it out of the queue; one that is out, when it is released. The contact, or the permit, is locked by the caller.';
 
 CREATE FUNCTION recall._report_again(
 	tenant_id int, contact_id bigint, token bigint, failure_cause recall.failure_cause, business_result text,
@@ -143,7 +144,7 @@ BEGIN
 	IF corrected.recycle_id IS NOT NULL THEN
 		PERFORM recall._tally(tenant_id, corrected.recycle_id, 0, (corrected.failure_cause IS NULL)::int - (assumed IS NULL)::int);
 	END IF;
-	PERFORM recall._void_permit(tenant_id, contact_id, at);
+	PERFORM recall._judge_permit(tenant_id, contact_id, at);
 	PERFORM recall._renew(tenant_id, ARRAY[contact_id], at, true);
 	RETURN 'recorded';
 END $$;

@@ -66,7 +66,6 @@ BEGIN
 
 	/* What was ended while the permit was out would have taken it back, had it been there. */
 	why_gone := CASE
-		WHEN permit.void_reason IS NOT NULL THEN permit.void_reason
 		WHEN (recall._batch(tenant_id, permit.batch_id)).state = 'finished' THEN 'the batch is finished'
 		WHEN EXISTS (SELECT FROM recall.recycle r
 			WHERE r.tenant_id = release.tenant_id AND r.recycle_id = permit.recycle_id AND r.state = 'cancelled') THEN 'the recycle was cancelled'
@@ -74,6 +73,8 @@ BEGIN
 	IF why_gone IS NOT NULL THEN
 		DELETE FROM recall.dial d WHERE d.tenant_id = release.tenant_id AND d.contact_id = release.contact_id;
 		PERFORM recall._forget_permits(tenant_id, ARRAY[contact_id], ARRAY[why_gone], ARRAY[permit.recycle_id]);
+	ELSIF permit.is_outdated THEN
+		PERFORM recall._judge_permit(tenant_id, contact_id, clock_timestamp());
 	END IF;
 END $$;
 COMMENT ON FUNCTION recall.release(int, bigint, bigint) IS
@@ -84,7 +85,7 @@ LANGUAGE sql
 BEGIN ATOMIC
 	INSERT INTO recall.call (tenant_id, attempt, batch_id, contact_id, recycle_id, started_at, ended_at, recorded_at, failure_cause, number,
 		business_result, token, assumed)
-	SELECT p.tenant_id, p.attempt, p.batch_id, p.contact_id, p.recycle_id, p.claimed_at, p.lease_until, pg_catalog.clock_timestamp(),
+	SELECT p.tenant_id, p.attempt, p.batch_id, p.contact_id, p.recycle_id, p.claimed_at, greatest(p.claimed_at, p.lease_until), pg_catalog.clock_timestamp(),
 		_assume.failure_cause, p.number, _assume.business_result, p.token, true
 	FROM pg_catalog.unnest(permits) p;
 

@@ -63,14 +63,17 @@ BEGIN
 	VALUES (contact.tenant_id, coalesce(latest.attempt, 0) + 1, contact.contact_id, batch.task_id, contact.batch_id, due, contact.priority,
 		admission.number, coalesce(schedule_callback.agent, pg_get_userbyid(recall._caller())))
 	ON CONFLICT (tenant_id, contact_id) DO UPDATE
-	SET due_at = excluded.due_at, number = excluded.number, agent = excluded.agent
+	SET due_at = excluded.due_at, number = excluded.number, agent = excluded.agent, recycle_id = NULL
 	WHERE d.state = 'ready';
 	IF NOT FOUND THEN
 		PERFORM recall._raise_call_fault(contact.tenant_id, 'permit', '', contact.contact_id, NULL, NULL, NULL, NULL);
+	END IF;
+	IF permit.recycle_id IS NOT NULL THEN
+		PERFORM recall._tally(contact.tenant_id, permit.recycle_id, 0, 0, 1); -- a promise outlives the recycle
 	END IF;
 	PERFORM recall._log(contact.tenant_id, 'contact', contact.contact_id::text, 'schedule_callback',
 		detail => jsonb_strip_nulls(jsonb_build_object('at', at, 'due_at', due, 'agent', schedule_callback.agent)));
 	RETURN due;
 END $$;
 COMMENT ON FUNCTION recall.schedule_callback(int, bigint, timestamptz, text, text) IS
-'Queues a call that was promised to a contact for an instant, or moves the one that waits, and returns when it is due: at that instant, or at the first after it at which the calling hours, limits and quiets allow it. number: one of the contact''s, null = that of its latest call; where it may not be called, another of the contact''s is taken; agent: who promised it, up to 200 characters, for the dialer to see; null = the role that asks. Report the call in which it was promised first. Right: dial. Errors: 42501; 22023 no time, a number that is not the contact''s, an agent''s name too long; 55000 the contact is out with a dialer, the batch is not started, a limit is reached, every number is suppressed, the hours never open again.';
+'Queues a call that was promised to a contact for an instant, in the place of a permit that waits (its recycle record counts that as withdrawn), and returns when it is due: at that instant, or at the first after it at which the calling hours, limits and quiets allow it. number: one of the contact''s, null = that of its latest call; where it may not be called, another of the contact''s is taken; agent: who promised it, up to 200 characters, for the dialer to see; null = the role that asks. Report the call in which it was promised first. Right: dial. Errors: 42501; 22023 no time, a number that is not the contact''s, an agent''s name too long; 55000 the contact is out with a dialer, the batch is not started, a limit is reached, every number is suppressed, the hours never open again.';

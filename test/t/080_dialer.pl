@@ -298,7 +298,7 @@ foreach my $how (sort keys(%way))
 {
 	my ($tenant, %environment) = @{ $way{$how} };
 
-	start_dialer($how, \%environment, $tenant, 1, '--ring', 2, '--lease', 3, '--lines', 12, '--idle', 5, '--max-calls', 30);
+	start_dialer($how, \%environment, $tenant, 1, '--ring', 2, '--lease', 3, '--lines', 12, '--idle', 8, '--max-calls', 30);
 }
 dialer_ends($_) foreach sort keys(%way);
 check_campaign($way{direct}[0], 'direct', @{ $contacts{direct} });
