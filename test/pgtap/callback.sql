@@ -26,12 +26,15 @@ SELECT recall.report(:acme, 1, t.token(:acme, 1), 'busy', NULL, NULL, NULL);
 
 SELECT t.put_back(:acme);
 SELECT recall.schedule_callback(:acme, 3, now() + interval '1 h');
-SELECT is(t.permit(:acme, 3), format('attempt 2 on 003 in 01:00:00 by %s', current_user), 'a re-dial that waits is moved');
-SELECT is((SELECT recycle_id FROM recall.dial WHERE tenant_id = :acme AND contact_id = 3), :record::bigint, 'and stays its record''s');
+SELECT is(t.permit(:acme, 3), format('attempt 2 on 003 in 01:00:00 by %s', current_user), 'a re-dial that waits becomes the promised call');
+SELECT is(t.record(:acme, :record), '12 emitted, 1 withdrawn, 1 dialled, 1 reached, 10 pending', 'its record counts it as withdrawn');
+SELECT recall.withdraw_recycle(:acme, :record) AS withdrawn \gset
+SELECT is(t.permits(:acme), '3.2 ready', 'and takes the others back without it');
+SELECT is(:withdrawn, 10, 'each once');
 UPDATE recall.dial SET due_at = now() - interval '2 h' WHERE tenant_id = :acme AND contact_id = 3;
 SELECT is(t.claimed(:acme, :task, 1), '3', 'claimed');
 SELECT recall.report(:acme, 3, t.token(:acme, 3), NULL, NULL, NULL, NULL);
-SELECT is(t.record(:acme, :record), '12 emitted, 0 withdrawn, 2 dialled, 2 reached, 10 pending', 'and reported it is counted there');
+SELECT is(t.record(:acme, :record), '12 emitted, 11 withdrawn, 1 dialled, 1 reached, 0 pending', 'and reported, which does not concern the record');
 SELECT recall.add_contact(:acme, :batch, ARRAY[t.number(13), t.number(513)]) AS fresh \gset
 SELECT recall.schedule_callback(:acme, :fresh, now() + interval '1 h', t.number(513), 'dora');
 SELECT is(t.permit(:acme, :fresh), 'attempt 1 on 513 in 01:00:00 by dora', 'a first attempt can be promised, too');
@@ -73,6 +76,7 @@ SELECT t.refused(format('SELECT recall.schedule_callback(%s, 9, %s)', :acme, x.r
 	($$now(), NULL, repeat('x', 201)$$, 'the name of an agent is too long', 'It has up to 200 characters.', 'an agent with a long name')) AS x(rest, message, hint, what);
 SELECT t.denied(format('SELECT recall.schedule_callback(%s, %s, now())', :acme, coalesce(c, 'NULL')), format('contact %s of tenant %s', coalesce(c, 'null'), :acme), 'contact ' || coalesce(c, 'null')) FROM unnest('{99,-1,NULL}'::text[]) c;
 SELECT t.denied('SELECT recall.schedule_callback(NULL, NULL, NULL)', 'tenant , right "dial"', 'nulls everywhere');
+SELECT recall.schedule_callback(:acme, 10, now());
 SELECT t.claimed(:acme, :task, 1) AS out_now \gset
 SELECT t.refused(format('SELECT recall.schedule_callback(%s, %s, now())', :acme, :out_now), '55000', format('contact %s is out with a dialer', :out_now), 'Its call must be reported, or its unknown outcome settled, first.', 'a contact that is out');
 SELECT t.lapse(:acme);

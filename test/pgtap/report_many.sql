@@ -51,7 +51,7 @@ SELECT t.refused(format('SELECT * FROM recall.report_many(%s, %L, %L, %s)', :acm
 SELECT t.refused(format('SELECT * FROM recall.report_many(%s, %L, %L, NULL, NULL, NULL, NULL)', :acme, '{7,8}', ARRAY[(t.tokens('{7}'))[1], NULL]), '55000', 'report 2: the token is not that of a permit of contact 8',
 	'The permit was reported, released or settled, or never had this token. What recall.claim() returned belongs together.', 'a null among the tokens');
 SELECT t.refused(format('SELECT * FROM recall.report_many(%s, %s)', :acme, x.rest), '22023', 'the arrays of the reports differ in length', 'Each has an element for each report, counted from 1, or is null.', 'arrays of different lengths: ' || x.rest)
-FROM (VALUES ($$'{7,8}', '{1}', NULL, NULL, NULL, NULL$$), ($$'{7}', '{1}', '{busy,busy}', NULL, NULL, NULL$$), ($$'{7}', '{1}', NULL, NULL, '{NULL,NULL}', NULL$$),
+FROM (VALUES ($$'{7,8}', '{1}', NULL, NULL, NULL, NULL$$), ($$'{7}', '{1}', '{busy,busy}', NULL, NULL, NULL$$), ($$'{7}', '{1}', '{}', NULL, NULL, NULL$$), ($$'{7}', '{1}', NULL, '{}', NULL, NULL$$), ($$'{7}', '{1}', NULL, NULL, '{NULL,NULL}', NULL$$),
 	($$'{7}', '{1}', NULL, NULL, NULL, '{NULL,NULL}'$$), ($$'{7}', '{1}', NULL, NULL, NULL, NULL, '{a,b}'$$), ($$'{7}', '{1}', NULL, NULL, NULL, NULL, NULL, '{a,b}'$$),
 	($$'[0:1]={7,8}', '{1,2}', NULL, NULL, NULL, NULL$$), ($$'{7,8}', '[2:3]={1,2}', NULL, NULL, NULL, NULL$$), ($$'{{7},{8}}', '{{1},{2}}', NULL, NULL, NULL, NULL$$), ($$'{7,8}', '{1,2}', '[0:1]={busy,busy}', NULL, NULL, NULL$$),
 	($$'{7}', NULL, NULL, NULL, NULL, NULL$$), ($$NULL, '{1}', NULL, NULL, NULL, NULL$$), ($$NULL, NULL, NULL, NULL, NULL, NULL$$)) AS x(rest);

@@ -107,6 +107,8 @@ SELECT is(t.after_correction(x.policy::recall.policy, x.cause::recall.failure_ca
 	('busy after 10 min; unknown after 10 min; quiet 1 day after busy', 'busy', NULL, '1.2 22:30:00 on 001; none')) AS x(policy, cause, result, expected);
 SELECT is(t.after_correction(x.policy::recall.policy, x.cause::recall.failure_cause, x.result, true), x.expected, format('out and released; %s: %s', x.policy, coalesce(x.cause, x.result, 'answered'))) FROM (VALUES
 	('failed after 10 min; unknown after 10 min', 'busy', NULL, '1.2 -00:50:00 on 001; none'),
+	('failed after 10 min; unknown after 10 min', 'unallocated', NULL, '1.2 -00:50:00 on 501; none'),
+	('failed after 5 h; unknown after 10 min', 'busy', NULL, '1.2 03:30:00 on 001; none'),
 	('failed after 10 min; unknown after 10 min', NULL, NULL, 'none; 1 no rule recalls this outcome'),
 	('result no never; unknown after 10 min', NULL, 'no', 'none; 1 a rule says never: result no never')) AS x(policy, cause, result, expected);
 
