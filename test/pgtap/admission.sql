@@ -45,10 +45,10 @@ SELECT recall.create_task(:acme, 'Other', 'fixed') AS other \gset
 UPDATE recall.contact SET numbers = numbers || t.number(contact_id + 500) WHERE tenant_id = :acme AND contact_id IN (2, 6);
 UPDATE recall.contact SET numbers = ARRAY(SELECT t.number(700 + n) FROM generate_series(1, 10) n) WHERE tenant_id = :acme AND contact_id = 8;
 UPDATE recall.dial SET number = t.number(709) WHERE tenant_id = :acme AND contact_id = 8;
-SELECT recall.suppress(:acme, t.number(n)) FROM unnest('{1,2,5,6,506,709,710,701}'::int[]) n;
+SELECT recall.suppress(:acme, t.number(n)) FROM unnest('{1,2,502,5,6,506,709,710,701}'::int[]) n;
 SELECT recall.suppress(:acme, t.number(3), task_id => :task), recall.suppress(:acme, t.number(4), task_id => :other) \gset suppressed_
 SELECT recall.suppress(:acme, t.number(9), now() + interval '1 day');
-UPDATE recall.suppression SET until = now() - interval '1 s' WHERE tenant_id = :acme AND number = t.number(5);
+UPDATE recall.suppression SET until = now() - interval '1 s' WHERE tenant_id = :acme AND number IN (t.number(5), t.number(502));
 SELECT is(t.claimed_numbers(:acme, :task), '2:502 4:004 5:005 7:007 8:702',
 	'another number is taken, from the permit''s on and around; what another task does not call, and what was suppressed, does not matter');
 SELECT is(t.waits(:acme), '9 1 day', 'what may be called later is put off until then');
@@ -89,6 +89,31 @@ SELECT is(t.with_change(x.at_press::recall.policy, x.at_claim::recall.policy), x
 	('busy; limit 1 per 24 h', 'busy; limit 1 per 48 h', '1 1 day 23:00:00'),
 	('busy; limit 1 per 2 h per number', 'busy; quiet 3 h after busy', '1 02:00:00'),
 	('busy; limit 1 per 24 h', 'busy; limit 1', '1 the limit is reached: limit 1; 1 emitted, 1 withdrawn, 0 dialled, 0 reached, 0 pending')) AS x(at_press, at_claim, expected);
+
+-- So it is for re-dials of an automatic task, and for what was promised, which have no record.
+CREATE FUNCTION t.with_later(at_claim recall.policy, is_promised boolean) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	c record;
+	claimed text;
+BEGIN
+	SELECT * INTO c FROM t.campaign(1, 'busy after 1 min; limit 5');
+	PERFORM recall.set_auto_recall(c.tenant, c.task, NOT is_promised);
+	PERFORM FROM recall.claim(c.tenant, c.task);
+	PERFORM recall.report(c.tenant, 1, t.token(c.tenant, 1), 'busy', NULL, now() - interval '1 h', now() - interval '1 h');
+	IF is_promised THEN
+		PERFORM recall.schedule_callback(c.tenant, 1, now());
+		PERFORM t.put_back(c.tenant);
+	END IF;
+	PERFORM recall.set_policy(c.tenant, c.task, at_claim);
+	claimed := t.claimed(c.tenant, c.task);
+	RETURN CASE WHEN claimed <> 'none' THEN 'claimed' WHEN t.permits(c.tenant) = 'none' THEN t.taken_out(c.tenant) ELSE t.waits(c.tenant) END;
+END $$;
+SELECT is(t.with_later(x.at_claim::recall.policy, is_promised), x.expected, format('%s, then %s', CASE WHEN is_promised THEN 'promised' ELSE 'automatic' END, x.at_claim)) FROM (VALUES
+	('busy after 5 h; limit 2', 'claimed'),
+	('busy after 5 h; limit 1', '1 the limit is reached: limit 1'),
+	('busy never; limit 9', '1 a rule says never: busy never'),
+	('busy after 5 h; limit 1 per 24 h', '1 23:00:00'),
+	('busy after 5 h; limit 9; quiet 3 h after busy', '1 02:00:00')) AS x(at_claim, expected), unnest('{true,false}'::boolean[]) is_promised;
 
 -- Put off by a limit until a moment in the night: until the next opening.
 SELECT tenant AS late, task AS late_task FROM t.recycled(1, 'busy') \gset
