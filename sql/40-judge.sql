@@ -66,7 +66,7 @@ BEGIN ATOMIC
 	WITH campaign AS MATERIALIZED (
 		SELECT * FROM recall._campaign(_judge.tenant_id, _judge.batch_id, _judge.policy)
 	), judged AS (
-		SELECT c.contact_id, c.priority, k.recorded_at, k.calls, d.state,
+		SELECT c.contact_id, c.priority, k.recorded_at, k.calls, CASE WHEN d.lease_until <= at THEN 'unknown' ELSE d.state END AS state,
 			coalesce(c.time_zone, (SELECT a.time_zone FROM campaign a)) AS time_zone,
 			recall.judge(_judge.policy, k.history, c.numbers, coalesce(c.time_zone, (SELECT a.time_zone FROM campaign a)),
 				CASE WHEN (SELECT a.suppresses FROM campaign a) THEN
@@ -108,17 +108,18 @@ BEGIN ATOMIC
 	CROSS JOIN LATERAL (
 		SELECT
 			CASE
-				WHEN (j.judgement).verdict = 'new' THEN 'new'
 				WHEN j.state = 'unknown' THEN 'unknown'
-				WHEN j.state IS NOT NULL THEN 'queued'
+				WHEN j.state = 'claimed' THEN 'queued'
+				WHEN (j.judgement).verdict = 'new' THEN 'new'
+				WHEN j.state = 'ready' THEN 'queued'
 				WHEN j.recorded_at > asked_at THEN 'done'
 				WHEN (j.judgement).verdict = 'recall' AND o.opens_at IS NULL THEN 'closed'
 				ELSE (j.judgement).verdict
 			END AS verdict,
 			CASE
-				WHEN (j.judgement).verdict = 'new' THEN (j.judgement).reason
 				WHEN j.state = 'unknown' THEN 'a call is out whose outcome is unknown'
 				WHEN j.state = 'claimed' THEN 'a call is out with a dialer'
+				WHEN (j.judgement).verdict = 'new' THEN (j.judgement).reason
 				WHEN j.state = 'ready' THEN 'a re-dial is waiting already'
 				WHEN j.recorded_at > asked_at THEN 'called since the recycle was asked for'
 				WHEN (j.judgement).verdict = 'recall' AND o.opens_at IS NULL THEN 'the calling hours never open'

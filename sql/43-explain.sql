@@ -134,6 +134,34 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION recall._explain_permit(recall.dial, text) IS 'A contact''s permit, or that it has none, in words.';
 
+/* What claim() asks, but for the moment of the claim itself. */
+CREATE FUNCTION recall._explain_claim(permit recall.dial, contact recall.contact, time_zone text, at timestamptz, OUT passed boolean, OUT detail text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	terms recall._terms := recall._terms(permit.tenant_id, permit.task_id);
+	snapshot recall.policy := (SELECT r.policy FROM recall.recycle r
+		WHERE r.tenant_id = permit.tenant_id AND r.recycle_id = permit.recycle_id AND r.policy IS DISTINCT FROM terms.policy);
+	admission recall._admission := recall._admission(permit.tenant_id, permit.task_id, permit.batch_id, permit.contact_id, contact.numbers,
+		permit.number, time_zone, terms.policy, snapshot, at);
+	opens_at timestamptz := recall.next_open(terms.calling_hours, time_zone, greatest(at, permit.due_at, admission.not_before), terms.holidays);
+	is_out boolean := EXISTS (SELECT FROM recall.dial d
+		WHERE d.tenant_id = permit.tenant_id AND d.number = admission.number AND d.state <> 'ready');
+BEGIN
+	detail := CASE
+		WHEN terms.state <> 'executing' THEN format('the task is in state "%s"', terms.state)
+		WHEN permit.batch_id = ANY (terms.suspended) THEN 'the batch is suspended'
+		WHEN permit.recycle_id = ANY (terms.paused) THEN format('recycle record %s is paused', permit.recycle_id)
+		WHEN admission.reason IS NOT NULL THEN format('it will be taken out: %s', admission.reason)
+		WHEN opens_at IS NULL THEN 'it will be taken out: the calling hours never open'
+		WHEN opens_at > at THEN format('on %s, not before %s', admission.number, recall._local_time(opens_at, time_zone))
+		WHEN is_out THEN format('a call to %s is out', admission.number)
+		ELSE format('on %s, now', admission.number) END;
+	passed := terms.state = 'executing' AND permit.batch_id <> ALL (terms.suspended) AND (permit.recycle_id = ANY (terms.paused)) IS NOT TRUE
+		AND coalesce(opens_at = at, false) AND admission.reason IS NULL AND NOT is_out;
+END $$;
+COMMENT ON FUNCTION recall._explain_claim(recall.dial, recall.contact, text, timestamptz) IS
+'Whether a ready permit may be claimed at an instant, by the states, hours, limits, quiets and the do-not-call list, and what is in the way.';
+
 CREATE FUNCTION recall.explain(tenant_id int, contact_id bigint, at timestamptz DEFAULT now())
 RETURNS TABLE (step int, check_name text, passed boolean, detail text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
@@ -154,6 +182,9 @@ BEGIN
 		PERFORM recall._deny(format('contact %s of tenant %s', explain.contact_id, explain.tenant_id));
 	END IF;
 	SELECT * INTO permit FROM recall.dial d WHERE d.tenant_id = explain.tenant_id AND d.contact_id = explain.contact_id;
+	IF permit.lease_until <= instant THEN
+		permit.state := 'unknown';
+	END IF;
 	SELECT t.policy INTO asked
 	FROM recall.batch b JOIN recall.task t ON t.tenant_id = b.tenant_id AND t.task_id = b.task_id
 	WHERE b.tenant_id = explain.tenant_id AND b.batch_id = contact.batch_id;
@@ -167,7 +198,9 @@ BEGIN
 	FOR check_name, passed, detail IN
 		SELECT * FROM recall._explain_campaign(explain.tenant_id, contact.batch_id)
 		UNION ALL
-		SELECT 'permit', permit.state IS NULL, recall._explain_permit(permit, time_zone)
+		SELECT 'permit', permit.state IS NULL OR permit.state = 'ready' AND permit.due_at <= instant, recall._explain_permit(permit, time_zone)
+		UNION ALL
+		SELECT 'claim', k.passed, k.detail FROM recall._explain_claim(permit, contact, time_zone, instant) k WHERE permit.state = 'ready'
 		UNION ALL
 		SELECT j.* FROM recall._explain_judgement(contact, asked, campaign.task_id, campaign.counts_per_number, instant, time_zone) j
 		WHERE asked IS NOT NULL
@@ -192,7 +225,9 @@ BEGIN
 
 	step := step + 1;
 	check_name := 'verdict';
-	passed := coalesce(all_passed AND judged.verdict = 'recall' AND judged.due_at <= instant, false);
+	passed := CASE
+		WHEN permit.state = 'ready' THEN (recall._explain_claim(permit, contact, time_zone, instant)).passed
+		ELSE coalesce(all_passed AND judged.verdict = 'recall' AND judged.due_at <= instant, false) END;
 	detail := CASE
 		WHEN judged.verdict = 'recall' THEN format('%s: %s; %s, %s %s', judged.verdict, judged.reason, judged.number,
 			CASE WHEN judged.due_at <= instant THEN 'due since' ELSE 'not before' END, recall._local_time(judged.due_at, time_zone))
@@ -202,4 +237,4 @@ BEGIN
 	RETURN NEXT;
 END $$;
 COMMENT ON FUNCTION recall.explain(int, bigint, timestamptz) IS
-'Why a contact is called at an instant, or is not, and when it will be: a row for each check in its order, with the figures behind it and times by the callee''s clock. passed: it does not stand in the way of a call at that instant. The last row is the verdict that a recycle of the batch by the task''s policy would find, or the permit that waits; it has passed when the contact may be recalled and called at the instant. Right: read. Errors: 42501.';
+'Why a contact is called at an instant, or is not, and when it will be: a row for each check in its order, with the figures behind it and times by the callee''s clock. passed: it does not stand in the way of a call at that instant. The last row is the verdict that a recycle of the batch by the task''s policy would find, or the permit that waits; it has passed when the contact may be recalled and called at the instant, or the permit claimed. The row "claim" tells what stands in a waiting permit''s way. Right: read. Errors: 42501.';

@@ -144,6 +144,8 @@ BEGIN
 	IF corrected.recycle_id IS NOT NULL THEN
 		PERFORM recall._tally(tenant_id, corrected.recycle_id, 0, (corrected.failure_cause IS NULL)::int - (assumed IS NULL)::int);
 	END IF;
+	PERFORM recall._log(tenant_id, 'contact', contact_id::text, 'correct', detail => jsonb_strip_nulls(jsonb_build_object(
+		'attempt', corrected.attempt, 'assumed', assumed, 'failure_cause', failure_cause, 'business_result', business_result)));
 	PERFORM recall._judge_permit(tenant_id, contact_id, at);
 	PERFORM recall._renew(tenant_id, ARRAY[contact_id], at, true);
 	RETURN 'recorded';

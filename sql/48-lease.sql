@@ -171,6 +171,8 @@ BEGIN
 		RETURN 0;
 	END IF;
 	PERFORM recall._assume(permits, 'unknown', NULL);
+	PERFORM recall._log(_settle_batch.tenant_id, 'batch', _settle_batch.batch_id::text, 'settle',
+		detail => jsonb_build_object('calls', cardinality(permits)));
 	PERFORM recall._renew(_settle_batch.tenant_id, ARRAY(SELECT p.contact_id FROM unnest(permits) p), at, false);
 	RETURN cardinality(permits);
 END $$;

@@ -1,7 +1,8 @@
 /* Call-backs: an agent promises to ring at a time. They wait in the same queue as everything else. */
 
 CREATE FUNCTION recall.schedule_callback(
-	tenant_id int, contact_id bigint, at timestamptz, number text DEFAULT NULL, agent text DEFAULT NULL)
+	tenant_id int, contact_id bigint, at timestamptz, number text DEFAULT NULL, agent text DEFAULT NULL,
+	priority int DEFAULT NULL)
 RETURNS timestamptz
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -14,6 +15,7 @@ DECLARE
 	admission recall._admission;
 	earliest timestamptz := greatest(at, clock_timestamp());
 	due timestamptz;
+	promised_by text;
 BEGIN
 	PERFORM recall._require(schedule_callback.tenant_id, 'dial');
 	SELECT * INTO contact FROM recall.contact c
@@ -48,7 +50,7 @@ BEGIN
 
 	terms := recall._terms(contact.tenant_id, batch.task_id);
 	admission := recall._admission(contact.tenant_id, batch.task_id, contact.batch_id, contact.contact_id, contact.numbers,
-		coalesce(schedule_callback.number, latest.number, permit.number, contact.numbers[1]), coalesce(contact.time_zone, terms.time_zone),
+		coalesce(schedule_callback.number, CASE WHEN permit.agent IS NOT NULL THEN permit.number END, latest.number, permit.number, contact.numbers[1]), coalesce(contact.time_zone, terms.time_zone),
 		terms.policy, NULL, earliest);
 	IF admission.reason IS NOT NULL THEN
 		PERFORM recall._refuse(format('contact %s may not be called again: %s', contact.contact_id, admission.reason),
@@ -59,11 +61,13 @@ BEGIN
 		PERFORM recall._refuse(format('the calling hours of task %s never open again', batch.task_id), 'They are set with recall.set_calling_hours().');
 	END IF;
 
+	promised_by := coalesce(schedule_callback.agent, permit.agent, pg_get_userbyid(recall._caller()));
 	INSERT INTO recall.dial AS d (tenant_id, attempt, contact_id, task_id, batch_id, due_at, priority, number, agent)
-	VALUES (contact.tenant_id, coalesce(latest.attempt, 0) + 1, contact.contact_id, batch.task_id, contact.batch_id, due, contact.priority,
-		admission.number, coalesce(schedule_callback.agent, pg_get_userbyid(recall._caller())))
+	VALUES (contact.tenant_id, coalesce(latest.attempt, 0) + 1, contact.contact_id, batch.task_id, contact.batch_id, due,
+		coalesce(schedule_callback.priority, contact.priority), admission.number, promised_by)
 	ON CONFLICT (tenant_id, contact_id) DO UPDATE
-	SET due_at = excluded.due_at, number = excluded.number, agent = excluded.agent, recycle_id = NULL
+	SET due_at = excluded.due_at, number = excluded.number, agent = excluded.agent, priority = excluded.priority,
+		recycle_id = NULL
 	WHERE d.state = 'ready';
 	IF NOT FOUND THEN
 		PERFORM recall._raise_call_fault(contact.tenant_id, 'permit', '', contact.contact_id, NULL, NULL, NULL, NULL);
@@ -72,8 +76,8 @@ BEGIN
 		PERFORM recall._tally(contact.tenant_id, permit.recycle_id, 0, 0, 1); -- a promise outlives the recycle
 	END IF;
 	PERFORM recall._log(contact.tenant_id, 'contact', contact.contact_id::text, 'schedule_callback',
-		detail => jsonb_strip_nulls(jsonb_build_object('at', at, 'due_at', due, 'agent', schedule_callback.agent)));
+		detail => jsonb_strip_nulls(jsonb_build_object('at', at, 'due_at', due, 'agent', promised_by)));
 	RETURN due;
 END $$;
-COMMENT ON FUNCTION recall.schedule_callback(int, bigint, timestamptz, text, text) IS
-'Queues a call that was promised to a contact for an instant, in the place of a permit that waits (its recycle record counts that as withdrawn), and returns when it is due: at that instant, or at the first after it at which the calling hours, limits and quiets allow it. number: one of the contact''s, null = that of its latest call; where it may not be called, another of the contact''s is taken; agent: who promised it, up to 200 characters, for the dialer to see; null = the role that asks. Report the call in which it was promised first. Right: dial. Errors: 42501; 22023 no time, a number that is not the contact''s, an agent''s name too long; 55000 the contact is out with a dialer, the batch is not started, a limit is reached, every number is suppressed, the hours never open again.';
+COMMENT ON FUNCTION recall.schedule_callback(int, bigint, timestamptz, text, text, int) IS
+'Queues a call that was promised to a contact for an instant, in the place of a permit that waits (its recycle record counts that as withdrawn), and returns when it is due: at that instant, or at the first after it at which the calling hours, limits and quiets allow it. number: one of the contact''s, null = that of the promise that is moved, or of the latest call; where it may not be called, another of the contact''s is taken; agent: who promised it, up to 200 characters, for the dialer to see; null = who promised what is moved, or the role that asks; priority: its rank in the queue, higher first, null = the contact''s; without a higher one it comes behind what has been due for longer. Report the call in which it was promised first. Right: dial. Errors: 42501; 22023 no time, a number that is not the contact''s, an agent''s name too long; 55000 the contact is out with a dialer, the batch is not started, a limit is reached, every number is suppressed, the hours never open again.';

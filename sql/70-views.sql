@@ -60,7 +60,7 @@ COMMENT ON COLUMN recall.batch_overview.last_recycle IS 'The state of the latest
 CREATE VIEW recall.completed_call WITH (security_barrier) AS
 SELECT k.tenant_id, b.task_id, k.batch_id, k.contact_id, k.attempt, k.number,
 	pg_catalog.concat_ws(': ', coalesce(k.failure_cause::text, 'answered'), k.business_result) AS outcome, k.failure_cause, k.business_result,
-	r.name AS result_name, k.started_at, k.ended_at, k.ended_at - k.started_at AS duration, k.raw_code, k.agent, k.recycle_id
+	r.name AS result_name, k.started_at, k.ended_at, k.ended_at - k.started_at AS duration, k.raw_code, k.agent, k.recycle_id, k.assumed
 FROM recall.call k
 JOIN recall.batch b ON b.tenant_id = k.tenant_id AND b.batch_id = k.batch_id
 LEFT JOIN recall.business_result r ON r.tenant_id = k.tenant_id AND r.code = k.business_result
@@ -81,6 +81,7 @@ COMMENT ON COLUMN recall.completed_call.ended_at IS 'When the call was over.';
 COMMENT ON COLUMN recall.completed_call.duration IS 'The time between, ringing included.';
 COMMENT ON COLUMN recall.completed_call.raw_code IS 'The outcome as the outside system wrote it.';
 COMMENT ON COLUMN recall.completed_call.agent IS 'Who spoke.';
+COMMENT ON COLUMN recall.completed_call.assumed IS 'Whether no dialer reported the outcome, but a person or a rule settled it.';
 COMMENT ON COLUMN recall.completed_call.recycle_id IS 'The recycle record that it came from.';
 
 CREATE VIEW recall.recycle_record WITH (security_barrier) AS
