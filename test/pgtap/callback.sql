@@ -19,7 +19,10 @@ SELECT is(t.permit(:acme, 1), 'attempt 3 on 501 in 03:00:00 by carla', 'a permit
 SELECT results_eq(format('SELECT agent, state::text, recycle_id, priority FROM recall.permit WHERE tenant_id = %s AND contact_id = 1', :acme), $$VALUES ('carla', 'ready', NULL::bigint, 0)$$, 'the view permit shows who promised it');
 SELECT is((SELECT detail - 'at' - 'due_at' FROM recall.audit WHERE tenant_id = :acme AND action = 'schedule_callback'), '{"agent": "carla"}', 'and so does the audit');
 SELECT is(recall.schedule_callback(:acme, 1, now() + interval '1 h', t.number(601)), now() + interval '1 h', 'asking again');
-SELECT is(t.permit(:acme, 1), format('attempt 3 on 601 in 01:00:00 by %s', current_user), 'moves it, to another number, by the role that asks');
+SELECT is(t.permit(:acme, 1), 'attempt 3 on 601 in 01:00:00 by carla', 'moves it, to another number; whoever promised it stays');
+SELECT recall.schedule_callback(:acme, 1, now() + interval '2 h', agent => 'dora', priority => 7);
+SELECT is(t.permit(:acme, 1), 'attempt 3 on 601 in 02:00:00 by dora', 'or to another agent; the number stays');
+SELECT is((SELECT priority FROM recall.dial WHERE tenant_id = :acme AND contact_id = 1), 7, 'a promise may have a priority of its own');
 SELECT is(recall.schedule_callback(:acme, 1, '2001-01-01', agent => 'carla') BETWEEN now() AND clock_timestamp(), true, 'a time that is past means as soon as possible');
 SELECT is((SELECT format('%s %s %s', contact_id, attempt, agent) FROM recall.claim(:acme, :task, 99) WHERE contact_id = 1), '1 3 carla', 'a claim tells the dialer who promised it');
 SELECT recall.report(:acme, 1, t.token(:acme, 1), 'busy', NULL, NULL, NULL);

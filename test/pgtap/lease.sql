@@ -77,6 +77,7 @@ SELECT t.refused(format($$SELECT recall.resolve(%s, 7, NULL, 'calback')$$, :acme
 SELECT is(recall.report(:acme, 3, :third, NULL, 'callback', now() - interval '100 min', NULL, '200', 'Ann'), 'recorded', 'a late report of a settled call');
 SELECT results_eq(format('SELECT attempt, recall._outcome(failure_cause, business_result), assumed, started_at - now(), ended_at - now(), raw_code, agent, number FROM recall.call WHERE tenant_id = %s AND contact_id = 3 AND attempt > 1', :acme),
 	$$VALUES (2, 'answered: callback', false, interval '-100 min', interval '-1 h', '200', 'Ann', t.number(3))$$, 'corrects it');
+SELECT is((SELECT detail FROM recall.audit WHERE tenant_id = :acme AND action = 'correct' AND record_id = '3'), '{"attempt": 2, "assumed": "no_answer", "business_result": "callback"}', 'the audit has what was assumed and what was reported');
 SELECT t.fingerprint() AS corrected \gset
 SELECT is(recall.report(:acme, 3, :third, 'busy', NULL, NULL, NULL), 'duplicate', 'the next one is a duplicate');
 SELECT is(t.fingerprint(), :'corrected', 'and changes nothing');
