@@ -56,6 +56,9 @@ FROM (VALUES ($$'{7,8}', '{1}', NULL, NULL, NULL, NULL$$), ($$'{7}', '{1}', '{bu
 	($$'[0:1]={7,8}', '{1,2}', NULL, NULL, NULL, NULL$$), ($$'{7,8}', '[2:3]={1,2}', NULL, NULL, NULL, NULL$$), ($$'{{7},{8}}', '{{1},{2}}', NULL, NULL, NULL, NULL$$), ($$'{7,8}', '{1,2}', '[0:1]={busy,busy}', NULL, NULL, NULL$$),
 	($$'{7}', NULL, NULL, NULL, NULL, NULL$$), ($$NULL, '{1}', NULL, NULL, NULL, NULL$$), ($$NULL, NULL, NULL, NULL, NULL, NULL$$)) AS x(rest);
 SELECT is(t.permits(:acme), (SELECT string_agg(format('%s.2 %s', n, CASE WHEN n < 19 THEN 'claimed' ELSE 'ready' END), ', ' ORDER BY n) FROM generate_series(7, 20) n), 'after all that nothing is used up');
+SELECT is(t.outcomes(:acme, '{7,8}', $$'{busy,no_answer}', NULL, NULL, NULL$$), '7 recorded, 8 recorded', 'of a record''s re-dials none may have been answered');
+SELECT is(recall.report(:acme, 9, (t.tokens('{9}'))[1], 'busy', 'callback', NULL, NULL), 'recorded', 'whether in many or in one report');
+SELECT is(t.record(:acme, :record), '20 emitted, 0 withdrawn, 9 dialled, 3 reached, 11 pending', 'and the record counts them');
 
 /* A thousand at once, last first, of tasks with and without automatic recall */
 
