@@ -1,0 +1,132 @@
+-- Claiming: the order, how many, what comes with a permit, and what is refused. admission.sql has what may not be dialled.
+BEGIN;
+\ir helpers.psql
+\ir dialer.psql
+SELECT no_plan();
+SET LOCAL TimeZone = 'UTC';
+
+/* The order */
+
+SELECT tenant AS acme, task, batch FROM t.campaign(6) \gset
+UPDATE recall.dial d SET priority = v.priority, due_at = now() + v.due
+FROM (VALUES (1, 0, interval '-1 h'), (2, 5, '-1 min'), (3, 5, '-2 min'), (4, 0, '-1 h'), (5, 9, '1 h'), (6, -3, '-1 day')) AS v(contact_id, priority, due)
+WHERE d.tenant_id = :acme AND d.contact_id = v.contact_id;
+SELECT is(t.claimed(:acme, :task, 2), '3 2', 'the highest priority that is due, then the earliest');
+SELECT is(t.claimed(:acme, :task, 2), '1 4', 'the next priority; of those due at once the lower contact');
+SELECT is(t.claimed(:acme, :task, 2), '6', 'fewer when there are no more');
+SELECT is(t.claimed(:acme, :task, 2), 'none', 'and none when all are out');
+UPDATE recall.dial SET due_at = now() WHERE tenant_id = :acme AND contact_id = 5;
+SELECT is(t.claimed(:acme, :task, 2), '5', 'what becomes due is there');
+
+/* How many: exactly, whatever the priorities */
+
+SELECT tenant AS many, task AS many_task FROM t.campaign(300) \gset
+UPDATE recall.dial SET priority = contact_id % 50 - 10, due_at = now() + (CASE WHEN contact_id % 3 = 0 THEN 60 ELSE -contact_id % 7 END) * interval '1 min'
+WHERE tenant_id = :many;
+CREATE TABLE t.queue AS SELECT * FROM recall.dial WHERE tenant_id = :many;
+CREATE FUNCTION t.claims_first(tenant int, task bigint, wanted int) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	got text := t.claimed(tenant, task, wanted);
+	first text := (SELECT string_agg(contact_id::text, ' ' ORDER BY priority DESC, due_at, contact_id)
+		FROM (SELECT * FROM t.queue WHERE due_at <= now() ORDER BY priority DESC, due_at, contact_id LIMIT wanted) q);
+BEGIN
+	UPDATE recall.dial d SET state = 'ready', token = NULL, claimed_at = NULL, lease_until = NULL WHERE d.tenant_id = claims_first.tenant;
+	RETURN is(got, first, format('a claim of %s takes the first %1$s that are due', wanted));
+END $$;
+SELECT t.claims_first(:many, :many_task, n) FROM unnest('{1,2,70,199,200,201,10000}'::int[]) n;
+SELECT is((SELECT count(*) FROM t.queue WHERE due_at <= now()), 200::bigint, 'of 200');
+SELECT is((SELECT count(*) FROM recall.dial d JOIN t.queue q USING (tenant_id, contact_id) WHERE d.due_at = q.due_at), 300::bigint, 'and moves no other');
+
+/* What comes with a permit, and what is noted */
+
+SELECT recall.add_contact(:acme, :batch, '{+4940111111,+4940111112}', 'Asia/Tokyo', 7, 'customer 12', '{"vip": true}') AS vip \gset
+CREATE TEMPORARY TABLE got AS SELECT c.*, clock_timestamp() AS after FROM recall.claim(:acme, :task, 1, '90 min', 'dialer ä') c;
+SELECT results_eq('SELECT contact_id, number, attempt, priority, reference, attributes, recycle_id, batch_id, due_at, agent FROM got',
+	format($$VALUES (%s::bigint, '+4940111111', 1, 7, 'customer 12', '{"vip": true}'::jsonb, NULL::bigint, %s::bigint, now(), NULL::text)$$, :vip, :batch),
+	'a first attempt comes with what a dialer needs');
+SELECT results_eq(format('SELECT d.state::text, d.token = g.token, d.lease_until = g.lease_until, d.dialer, d.claimed_at BETWEEN now() AND g.after, d.lease_until - d.claimed_at
+	FROM recall.dial d JOIN got g USING (contact_id) WHERE d.tenant_id = %s', :acme),
+	$$VALUES ('claimed', true, true, 'dialer ä', true, interval '90 min')$$, 'the permit notes token, lease, dialer and time');
+SELECT results_eq(format('SELECT p.state::text, p.dialer, p.lease_until = g.lease_until FROM recall.permit p JOIN got g USING (contact_id) WHERE p.tenant_id = %s', :acme),
+	$$VALUES ('claimed', 'dialer ä', true)$$, 'and the view permit shows it');
+SELECT hasnt_column('recall', 'permit', 'token', 'but for the token, which only the dialer knows');
+SELECT recall.add_contact(:acme, :batch, ARRAY['+494011112' || n]) FROM generate_series(1, 2) n;
+SELECT is((SELECT count(*) FROM recall.claim(:acme, :task)), 1::bigint, 'by default one permit');
+SELECT results_eq(format($$SELECT lease_until - claimed_at, dialer FROM recall.dial WHERE tenant_id = %s AND number = '+4940111121'$$, :acme),
+	$$VALUES (interval '5 min', NULL::text)$$, 'for five minutes and a dialer without a name');
+SELECT recall.add_contact(:acme, :batch, (SELECT array_agg('+494099999' || n) FROM generate_series(0, 9) n), attributes => jsonb_build_object('story', repeat('x', 3000000))) AS story \gset
+SELECT is((SELECT length(c.attributes->>'story') FROM recall.claim(:acme, :task, 2) c WHERE c.contact_id = :story), 3000000, 'attributes of megabytes come with it');
+
+CREATE TEMPORARY TABLE tokens AS SELECT token FROM recall.claim(:many, :many_task, 300);
+SELECT is((SELECT count(*) FROM tokens), 200::bigint, 'each of 200 permits has a token');
+SELECT t.put_back(:many);
+INSERT INTO tokens SELECT token FROM recall.claim(:many, :many_task, 300);
+SELECT results_eq('SELECT count(DISTINCT token), min(token) > 0 FROM tokens', 'VALUES (500::bigint, true)', 'no two are the same, also of another claim');
+SELECT cmp_ok((SELECT count(*) FROM tokens WHERE token >> 56 <> 0), '>', 450::bigint, 'they use the whole range');
+
+/* Tasks, batches and records that wait */
+
+SELECT tenant AS wait, task AS wait_task, batch AS wait_batch FROM t.campaign(2) \gset
+SELECT recall.create_batch(:wait, :wait_task, 'second') AS second \gset
+SELECT recall.start_batch(:wait, :second), recall.add_contact(:wait, :second, '{+4940222222}') \gset in_second_
+SELECT recall.create_batch(:wait, :wait_task, 'not started') AS created \gset
+SELECT recall.add_contact(:wait, :created, '{+4940333333}') AS early \gset
+SELECT recall.suspend_task(:wait, :wait_task);
+SELECT is(t.claimed(:wait, :wait_task), 'none', 'a suspended task gives nothing');
+SELECT recall.start_task(:wait, :wait_task), recall.suspend_batch(:wait, :wait_batch) \gset resumed_
+SELECT is(t.claimed(:wait, :wait_task), '3', 'when it goes on: the batches that are started, but for a suspended one');
+SELECT recall.suspend_batch(:wait, :second), recall.start_batch(:wait, :wait_batch) \gset swapped_
+SELECT is(t.claimed(:wait, :wait_task, 1), '1', 'which gives again when it goes on');
+SELECT is(t.permits(:wait), '1.1 claimed, 2.1 ready, 3.1 claimed', 'suspending a batch takes nothing back from a dialer');
+SELECT recall.start_batch(:wait, :created);
+SELECT is(t.claimed(:wait, :wait_task), '2 4', 'a batch that is started gives');
+SELECT recall.create_task(:wait, 'draft', 'fixed') AS draft \gset
+SELECT recall.create_batch(:wait, :draft, 'x') AS draft_batch \gset
+SELECT recall.start_batch(:wait, :draft_batch), recall.add_contact(:wait, :draft_batch, '{+4940444444}') \gset in_draft_
+SELECT is(t.claimed(:wait, :draft), 'none', 'a draft gives nothing');
+SELECT recall.start_task(:wait, :draft);
+SELECT is(t.claimed(:wait, :draft), '5', 'until it is started');
+SELECT recall.complete_task(:wait, :draft);
+SELECT is(t.claimed(:wait, :draft), 'none', 'a completed one gives nothing');
+SELECT is(recall.report(:wait, 5, t.token(:wait, 5), 'busy', NULL, NULL, NULL), 'recorded', 'but what is out is reported');
+
+SELECT tenant AS paused, task AS paused_task, batch AS paused_batch FROM t.campaign(4) \gset
+SELECT t.call_all(:paused, 1, 4, 'busy');
+SELECT recall.recycle(:paused, :paused_batch) AS record \gset
+SET LOCAL recall.chunk_size = 2;
+SELECT t.tick(2);
+SELECT recall.pause_recycle(:paused, :record);
+SELECT is(t.permits(:paused), '1.2 ready, 2.2 ready', 'two re-dials of a paused record');
+SELECT is(t.claimed(:paused, :paused_task), 'none', 'wait');
+SELECT recall.resume_recycle(:paused, :record);
+SELECT results_eq(format('SELECT contact_id, attempt, recycle_id FROM recall.claim(%s, %s, 1)', :paused, :paused_task), format('VALUES (1::bigint, 2, %s::bigint)', :record),
+	'and are given when it goes on, with their record');
+SELECT recall.cancel_recycle(:paused, :record);
+SELECT is(t.permits(:paused), '1.2 claimed', 'cancelling takes back what is not out');
+
+/* What is refused */
+
+SELECT t.refused(format('SELECT * FROM recall.claim(%s, %s, %s)', :acme, :task, x.rest), '22023', x.message, x.hint, x.message) FROM (VALUES
+	('0', 'max_rows 0 is out of range', 'A claim takes 1 to 10000 permits.'),
+	('NULL', 'max_rows null is out of range', 'A claim takes 1 to 10000 permits.'),
+	('10001', 'max_rows 10001 is out of range', 'A claim takes 1 to 10000 permits.'),
+	('-2147483648', 'max_rows -2147483648 is out of range', 'A claim takes 1 to 10000 permits.'),
+	($$1, '0'$$, 'lease "00:00:00" is out of range', 'A lease lasts from 1 second to 1 day.'),
+	($$1, '0.5 s'$$, 'lease "00:00:00.5" is out of range', 'A lease lasts from 1 second to 1 day.'),
+	($$1, '-5 min'$$, 'lease "-00:05:00" is out of range', 'A lease lasts from 1 second to 1 day.'),
+	($$1, '25 h'$$, 'lease "25:00:00" is out of range', 'A lease lasts from 1 second to 1 day.'),
+	($$1, '178000000 years'$$, 'lease "178000000 years" is out of range', 'A lease lasts from 1 second to 1 day.'),
+	($$1, '1 min', repeat('x', 201)$$, 'the name of a dialer is too long', 'It has up to 200 characters.')) AS x(rest, message, hint);
+SELECT is(t.outcome(format($$SELECT count(*) FROM recall.claim(%s, %s, 10000, %s)$$, :acme, :task, x)), '0', 'the limits are allowed: ' || x)
+FROM unnest(ARRAY[$$'1 s', repeat('ä', 200)$$, $$'24 h', ''$$, $$'1 day'$$]) x;
+SELECT t.denied(format('SELECT * FROM recall.claim(%s, %s)', :acme, coalesce(x.task, 'NULL')), format('task %s of tenant %s', coalesce(x.task, 'null'), :acme), x.what)
+FROM (VALUES ('2', 'a task that is not there'), ('-1', 'task -1'), ('9223372036854775807', 'the last task there could be'), (NULL, 'no task')) AS x(task, what);
+CREATE ROLE t_elsewhere;
+SELECT recall.grant_privilege(:many, 't_elsewhere', '{dial}'), recall.grant_privilege(:acme, 't_elsewhere', '{read,manage,recycle}') \gset rights_
+SELECT t.denied(format('SELECT * FROM recall.claim(%s, %s)', :acme, :task), format('tenant %s, right "dial"', :acme), 'the right to dial in another tenant, and all others here, are not enough', 't_elsewhere');
+SELECT t.denied('SELECT * FROM recall.claim(NULL, NULL, NULL, NULL)', 'tenant , right "dial"', 'nulls everywhere');
+SELECT t.denied('SELECT * FROM recall.claim(-1, 1)', 'tenant -1, right "dial"', 'no such tenant');
+SELECT is(t.outcome(format('SELECT count(*) FROM recall.claim(%s, %s, 1000)', :many, :many_task), 't_elsewhere'), '0', 'there it may');
+
+SELECT * FROM finish();
+ROLLBACK;
