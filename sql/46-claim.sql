@@ -267,8 +267,9 @@ BEGIN
 		SELECT d.ctid AS place, d.contact_id, d.attempt, d.recycle_id, d.priority, d.due_at, d.number
 		FROM recall.dial d
 		WHERE d.tenant_id = _take_plain.tenant_id AND d.task_id = _take_plain.task_id AND d.state = 'ready'
+		/* With a bookmark nothing is walked for it, not even where a row that somebody changed is looked at again. */
 		AND d.priority = coalesce(start.priority, (SELECT i.priority FROM recall.dial i
-			WHERE i.tenant_id = _take_plain.tenant_id AND i.task_id = _take_plain.task_id AND i.state = 'ready'
+			WHERE i.tenant_id = _take_plain.tenant_id AND i.task_id = _take_plain.task_id AND i.state = 'ready' AND start.priority IS NULL
 			ORDER BY i.priority DESC LIMIT 1))
 		AND d.due_at <= at
 		AND (d.due_at, d.contact_id) >= (coalesce(start.due_at, '-infinity'), coalesce(start.contact_id, 0))
