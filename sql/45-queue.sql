@@ -44,7 +44,7 @@ COMMENT ON FUNCTION recall._own_calls(int, bigint, bigint) IS 'The completed cal
 
 /*
  * What may have changed since a permit was made: other contacts' calls to its number, the do-not-call list, and the
- * policy. Its own contact's calls cannot have: each uses up a permit.
+ * policy. The contact's own calls are the same as then, but the policy of now may count them otherwise.
  */
 CREATE FUNCTION recall._admission(
 	tenant_id int, task_id bigint, batch_id bigint, contact_id bigint, numbers text[], number text, time_zone text,

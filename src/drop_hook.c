@@ -9,42 +9,15 @@
  */
 #include "recall.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "catalog/pg_extension.h"
 #include "commands/event_trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/acl.h"
-#include "utils/fmgroids.h"
-#include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(recall_unschedule_before_drop);
 
 #define EXTENSION_NAME "recall"
-
-/* Look up who owns the extension. */
-static Oid
-extension_owner(void)
-{
-	Relation extensions = table_open(ExtensionRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple tuple;
-	Oid owner = InvalidOid;
-
-	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
-				CStringGetDatum(EXTENSION_NAME));
-	scan = systable_beginscan(extensions, ExtensionNameIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		owner = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
-	systable_endscan(scan);
-	table_close(extensions, AccessShareLock);
-	return owner;
-}
 
 /* Does DROP EXTENSION name this one? */
 static bool
@@ -64,7 +37,7 @@ drops_this_extension(DropStmt *drop)
 static bool
 drops_what_owner_has(DropOwnedStmt *drop)
 {
-	Oid owner = extension_owner();
+	Oid owner = recall_extension_owner();
 	ListCell *cell;
 
 	foreach (cell, drop->roles)
@@ -88,7 +61,7 @@ drops_recall(Node *command)
 static bool
 may_drop(void)
 {
-	Oid owner = extension_owner();
+	Oid owner = recall_extension_owner();
 
 	return OidIsValid(owner) && has_privs_of_role(GetUserId(), owner);
 }

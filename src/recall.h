@@ -30,6 +30,9 @@ recall_forget_context(void)
 extern void recall_report_parse_error(const char *type_name, const char *text,
 									  const ParseError *error, Node *escontext);
 
+/* rights.c */
+extern Oid recall_extension_owner(void);
+
 /* raise.c */
 extern const char *recall_row_prefix(int64 row);
 extern void recall_deny_plainly(const char *what) pg_attribute_noreturn();

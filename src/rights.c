@@ -11,6 +11,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_enum.h"
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
@@ -22,15 +23,14 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
-#include "catalog/pg_enum.h"
 
 PG_FUNCTION_INFO_V1(recall_is_owner);
 PG_FUNCTION_INFO_V1(recall_has_right);
 PG_FUNCTION_INFO_V1(recall_require);
 
-/* Find the owner of the extension. */
-static Oid
-get_owner(void)
+/* Find the owner of the extension; InvalidOid when it is not there. */
+Oid
+recall_extension_owner(void)
 {
 	Relation extensions = table_open(ExtensionRelationId, AccessShareLock);
 	ScanKeyData key;
@@ -52,7 +52,7 @@ get_owner(void)
 static bool
 is_owner(void)
 {
-	Oid owner = get_owner();
+	Oid owner = recall_extension_owner();
 
 	return OidIsValid(owner) && has_privs_of_role(GetOuterUserId(), owner);
 }
