@@ -1,36 +1,12 @@
 /*
- * Claiming: a dialer takes permits and may ring when the claim has committed. What was true when a permit was made
- * is asked again for those that are about to be handed out: what may not be dialled now is put off to its next
- * moment, gets another number of the contact, or is taken out with a reason.
+ * Claiming: a dialer takes permits and may ring when the claim has committed. Those of which nothing more is to be
+ * asked are taken in C. For the others, what was true when the permit was made is asked again here: what may not be
+ * dialled now is put off to its next moment, gets another number of the contact, or is taken out with a reason.
  */
 
 CREATE FUNCTION recall._check_lease(lease interval) RETURNS interval
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	checked interval := make_interval(secs => extract(epoch FROM lease)::double precision); -- without months, which differ
-BEGIN
-	IF checked BETWEEN interval '1 s' AND interval '1 day' IS NOT TRUE THEN
-		PERFORM recall._invalid(format('lease %s is out of range', coalesce(quote_ident(lease::text), 'null')), 'A lease lasts from 1 second to 1 day.');
-	END IF;
-	RETURN checked;
-END $$;
+LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'recall_check_lease';
 COMMENT ON FUNCTION recall._check_lease(interval) IS 'A lease in hours, minutes and seconds. Raises 22023 unless it lasts from a second to a day.';
-
-CREATE FUNCTION recall._check_claim(max_rows int, dialer text) RETURNS boolean
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	IF max_rows BETWEEN 1 AND 10000 IS NOT TRUE THEN
-		PERFORM recall._invalid(format('max_rows %s is out of range', coalesce(max_rows::text, 'null')), 'A claim takes 1 to 10000 permits.');
-	ELSIF length(dialer) > 200 THEN
-		PERFORM recall._invalid('the name of a dialer is too long', 'It has up to 200 characters.');
-	ELSIF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
-		PERFORM recall._refuse(format('the transaction is at isolation level %s', upper(current_setting('transaction_isolation'))),
-			'It would not see what others have claimed: use READ COMMITTED.');
-	END IF;
-	RETURN true;
-END $$;
-COMMENT ON FUNCTION recall._check_claim(int, text) IS
-'What a claim asks for. Errors: 22023 a parameter out of range; 55000 above READ COMMITTED.';
 
 CREATE TYPE recall._terms AS (
 	state         recall.task_state,
@@ -48,26 +24,7 @@ COMMENT ON TYPE recall._terms IS
 'What all permits of a task are asked about: the task''s state, policy and hours, whether the policy limits anything, or anything per number, the tenant''s zone and holidays, whether it suppresses any number, and the batches and recycle records whose permits wait.';
 
 CREATE FUNCTION recall._terms(tenant_id int, task_id bigint) RETURNS recall._terms
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	terms recall._terms;
-BEGIN
-	SELECT t.state, t.policy, coalesce(recall._has_limits(t.policy, false), false), coalesce(recall._has_limits(t.policy, true), false),
-		t.calling_hours, n.time_zone, n.holidays,
-		EXISTS (SELECT FROM recall.suppression s WHERE s.tenant_id = _terms.tenant_id),
-		ARRAY(SELECT b.batch_id FROM recall.batch b
-			WHERE b.tenant_id = _terms.tenant_id AND b.task_id = _terms.task_id AND b.state = 'suspended'),
-		ARRAY(SELECT r.recycle_id FROM recall.recycle r
-			WHERE r.tenant_id = _terms.tenant_id AND r.state = 'paused' AND r.state IN ('waiting', 'running', 'paused', 'failed'))
-	INTO terms
-	FROM recall.task t
-	JOIN recall.tenant n ON n.tenant_id = t.tenant_id
-	WHERE t.tenant_id = _terms.tenant_id AND t.task_id = _terms.task_id;
-	IF NOT FOUND THEN
-		PERFORM recall._deny(format('task %s of tenant %s', coalesce(task_id::text, 'null'), tenant_id));
-	END IF;
-	RETURN terms;
-END $$;
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'recall_terms';
 COMMENT ON FUNCTION recall._terms(int, bigint) IS 'The terms of a task''s permits. Errors: 42501.';
 
 CREATE TYPE recall._due AS (
@@ -253,58 +210,6 @@ END $$;
 COMMENT ON FUNCTION recall._take(int, recall._due[], int, interval, text, timestamptz) IS
 'Claims up to so many of some locked permits, those that may be dialled now and whose number is not out.';
 
-/* Nearly all permits are plain: of the highest priority, due, within the hours, and nothing more is to be asked of them. */
-CREATE FUNCTION recall._take_plain(
-	tenant_id int, task_id bigint, terms recall._terms, start recall._place, missing int, lease interval, dialer text, at timestamptz)
-RETURNS recall._claimed[]
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_column
-DECLARE
-	walks boolean := recall._set_out();
-	claimed recall._claimed[];
-BEGIN
-	WITH due AS MATERIALIZED (
-		SELECT d.ctid AS place, d.contact_id, d.attempt, d.recycle_id, d.priority, d.due_at, d.number
-		FROM recall.dial d
-		WHERE d.tenant_id = _take_plain.tenant_id AND d.task_id = _take_plain.task_id AND d.state = 'ready'
-		/* With a bookmark nothing is walked for it, not even where a row that somebody changed is looked at again. */
-		AND d.priority = coalesce(start.priority, (SELECT i.priority FROM recall.dial i
-			WHERE i.tenant_id = _take_plain.tenant_id AND i.task_id = _take_plain.task_id AND i.state = 'ready' AND start.priority IS NULL
-			ORDER BY i.priority DESC LIMIT 1))
-		AND d.due_at <= at
-		AND (d.due_at, d.contact_id) >= (coalesce(start.due_at, '-infinity'), coalesce(start.contact_id, 0))
-		AND d.batch_id <> ALL (terms.suspended) AND (d.recycle_id IS NULL OR d.recycle_id <> ALL (terms.paused))
-		ORDER BY d.due_at, d.contact_id
-		LIMIT missing
-		FOR UPDATE SKIP LOCKED
-	), taken AS (
-		UPDATE recall.dial d
-		SET state = 'claimed', token = recall._new_token(), claimed_at = at, lease_until = at + lease, dialer = _take_plain.dialer
-		FROM (
-			SELECT t.place
-			FROM due t
-			JOIN recall.contact c ON c.tenant_id = _take_plain.tenant_id AND c.contact_id = t.contact_id
-			WHERE recall._pass()
-			AND NOT (terms.limited AND t.recycle_id IS NULL AND t.attempt > 1)
-			AND recall.is_open(terms.calling_hours, coalesce(c.time_zone, terms.time_zone), at, terms.holidays)
-			AND (t.recycle_id IS NULL OR EXISTS (SELECT FROM recall.recycle r
-				WHERE r.tenant_id = _take_plain.tenant_id AND r.recycle_id = t.recycle_id AND r.policy = terms.policy))
-			AND NOT (terms.suppresses AND EXISTS (SELECT FROM recall.suppression q
-				WHERE q.tenant_id = _take_plain.tenant_id AND q.number = t.number AND q.until > at
-				AND (q.task_id IS NULL OR q.task_id = _take_plain.task_id)))
-			AND NOT recall._number_is_out(_take_plain.tenant_id, t.number)
-		) f
-		WHERE d.ctid = f.place
-		RETURNING ROW(d.contact_id, d.number, d.attempt, d.token, d.lease_until, d.priority, d.recycle_id,
-			d.batch_id, d.due_at, d.agent)::recall._claimed AS claimed
-	)
-	SELECT array_agg(t.claimed) INTO claimed FROM taken t;
-	walks := NOT recall._pass();
-	RETURN coalesce(claimed, '{}');
-END $$;
-COMMENT ON FUNCTION recall._take_plain(int, bigint, recall._terms, recall._place, int, interval, text, timestamptz) IS
-'Claims those of the first so many permits of a task''s highest priority, from a place on, that are due and of which nothing more is to be asked.';
-
 /*
  * Two claims that hand out one number at the same time do not see each other's calls. Once a number is claimed,
  * though, nobody else has it: so what a policy says "per number" is looked at again, then.
@@ -342,54 +247,38 @@ END $$;
 COMMENT ON FUNCTION recall._hand_back(int, bigint, recall._terms, recall._due[], bigint[], timestamptz) IS
 'Makes those of the permits that were just claimed ready again that may not be dialled after all, and returns their contacts.';
 
-CREATE FUNCTION recall.claim(
-	tenant_id int, task_id bigint, max_rows int DEFAULT 1, lease interval DEFAULT '5 min', dialer text DEFAULT NULL)
+CREATE FUNCTION recall._claim_others(
+	tenant_id int, task_id bigint, missing int, lease interval, dialer text, at timestamptz, start recall._place, reached recall._place)
 RETURNS TABLE (
 	contact_id bigint, number text, attempt int, token bigint, lease_until timestamptz, priority int, reference text,
 	attributes jsonb, recycle_id bigint, batch_id bigint, due_at timestamptz, agent text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET lock_timeout = '1s' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 DECLARE
-	may_claim boolean := recall._require(claim.tenant_id, 'dial') AND recall._check_claim(max_rows, dialer);
-	term interval := recall._check_lease(lease);
-	at timestamptz := clock_timestamp();
-	terms recall._terms := recall._terms(claim.tenant_id, claim.task_id);
-	newly_unknown bigint := recall._expire_leases(claim.tenant_id, at);
-	start recall._place;
+	terms recall._terms := recall._terms(_claim_others.tenant_id, _claim_others.task_id);
 	due recall._due[];
 	claimed recall._claimed[] := '{}';
 	taken recall._claimed[];
 	handed_back bigint[];
 	last recall._place;
-	missing int := max_rows;
-	breadth int;
+	breadth int := missing;
 	looked_at int := 0;
 	attempts_left int := 5;
 	ended text;
 BEGIN
-	IF terms.state <> 'executing' THEN
-		RETURN;
-	END IF;
-	start := recall._begin_walk('recall.dial_queue', claim.tenant_id, claim.task_id, at);
 	/* A claim that finds little to hand out looks at more at a time, but not at all that a tenant may have put off. */
 	WHILE missing > 0 AND looked_at < 20000 AND attempts_left > 0 LOOP
 		BEGIN
-			IF breadth IS NULL AND NOT terms.per_number THEN
-				claimed := recall._take_plain(claim.tenant_id, claim.task_id, terms, start, missing, term, claim.dialer, at);
-				missing := missing - cardinality(claimed);
-				breadth := missing;
-				CONTINUE;
-			END IF;
-			breadth := coalesce(breadth, missing);
-			due := recall._lock_due(claim.tenant_id, claim.task_id, terms, start, breadth, at);
+			due := recall._lock_due(_claim_others.tenant_id, _claim_others.task_id, terms, start, breadth, at);
 			EXIT WHEN due = '{}';
 			last := (due[cardinality(due)].priority, due[cardinality(due)].due_at, due[cardinality(due)].contact_id);
-			due := recall._ask_again(claim.tenant_id, claim.task_id, terms, due, at);
-			taken := recall._take(claim.tenant_id, due, missing, term, claim.dialer, at);
-			PERFORM recall._put_off(claim.tenant_id,
+			due := recall._ask_again(_claim_others.tenant_id, _claim_others.task_id, terms, due, at);
+			taken := recall._take(_claim_others.tenant_id, due, missing, lease, _claim_others.dialer, at);
+			PERFORM recall._put_off(_claim_others.tenant_id,
 				ARRAY(SELECT d FROM unnest(due) d WHERE d.contact_id NOT IN (SELECT c.contact_id FROM unnest(taken) c)), at);
-			handed_back := recall._hand_back(claim.tenant_id, claim.task_id, terms, due, ARRAY(SELECT c.contact_id FROM unnest(taken) c), at);
+			handed_back := recall._hand_back(_claim_others.tenant_id, _claim_others.task_id, terms, due,
+				ARRAY(SELECT c.contact_id FROM unnest(taken) c), at);
 			taken := ARRAY(SELECT c FROM unnest(taken) c WHERE c.contact_id <> ALL (handed_back));
 			claimed := claimed || taken;
 			missing := missing - cardinality(taken);
@@ -401,8 +290,10 @@ BEGIN
 		END;
 	END LOOP;
 	/* Everything before the last permit that was claimed has been seen to, or all that was looked at. */
-	IF claimed <> '{}' AND (missing = 0 OR last IS NULL) THEN
+	IF claimed <> '{}' AND missing = 0 THEN
 		last := (claimed[cardinality(claimed)].priority, claimed[cardinality(claimed)].due_at, claimed[cardinality(claimed)].contact_id);
+	ELSIF last IS NULL THEN
+		last := reached;
 	END IF;
 	ended := recall._end_walk(last.priority, last.due_at, last.contact_id);
 	RETURN QUERY
@@ -410,8 +301,16 @@ BEGIN
 		p.due_at, p.agent
 	FROM unnest(claimed) p
 	CROSS JOIN LATERAL (SELECT i.reference, i.attributes FROM recall.contact i
-		WHERE i.tenant_id = claim.tenant_id AND i.contact_id = p.contact_id OFFSET 0) c
-	ORDER BY p.priority DESC, p.due_at, p.contact_id;
+		WHERE i.tenant_id = _claim_others.tenant_id AND i.contact_id = p.contact_id OFFSET 0) c;
 END $$;
+COMMENT ON FUNCTION recall._claim_others(int, bigint, int, interval, text, timestamptz, recall._place, recall._place) IS
+'The part of a claim that asks again what may have changed since a permit was made: claims up to so many from a place on, and ends the walk, at the place that was reached before when there was nothing to look at.';
+
+CREATE FUNCTION recall.claim(
+	tenant_id int, task_id bigint, max_rows int DEFAULT 1, lease interval DEFAULT '5 min', dialer text DEFAULT NULL)
+RETURNS TABLE (
+	contact_id bigint, number text, attempt int, token bigint, lease_until timestamptz, priority int, reference text,
+	attributes jsonb, recycle_id bigint, batch_id bigint, due_at timestamptz, agent text)
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS 'MODULE_PATHNAME', 'recall_claim';
 COMMENT ON FUNCTION recall.claim(int, bigint, int, interval, text) IS
 'Hands out permits to dial: those of a task that are due, by priority, due time and contact, up to max_rows (1 to 10 000). Ring when the transaction has committed, and report before lease_until, after a lease of 1 second to 1 day. Each permit has a token that report(), extend() and release() ask for; attempt is a forecast; agent: who promised to call back; dialer: what the caller calls itself, up to 200 characters. Calling hours, the do-not-call list, limits and quiets of the task''s policy and of the recycle''s are asked again: what may not be dialled now is put off, gets another number of the contact, or is taken out of the queue, which the audit notes. A number is out once at a time. Nothing while the task is not executing; permits of suspended batches and paused recycles wait. Right: dial. Errors: 42501; 22023 max_rows, the lease or the dialer''s name out of range; 55000 above READ COMMITTED.';

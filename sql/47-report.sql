@@ -228,50 +228,11 @@ END $$;
 COMMENT ON FUNCTION recall._check_reports(int, bigint[], text[], timestamptz[], timestamptz[], timestamptz, boolean) IS
 'Raises 22023 for the first report whose business result the tenant has not, or whose times are out of order.';
 
-/* The permits are locked in the order of their contacts, so that of two that report the same ones none waits for the other in vain. */
 CREATE FUNCTION recall._use_permits(
 	tenant_id int, contact_ids bigint[], tokens bigint[], failure_causes recall.failure_cause[], business_results text[],
 	started_at timestamptz[], ended_at timestamptz[], raw_codes text[], agents text[], at timestamptz)
 RETURNS bigint[]
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_column
-DECLARE
-	places bigint[];
-	reached bigint[];
-	dialled bigint[];
-BEGIN
-	WITH given AS MATERIALIZED (
-		SELECT DISTINCT ON (g.contact_id, g.token) g.*
-		FROM ROWS FROM (unnest(contact_ids), unnest(tokens), unnest(failure_causes), unnest(business_results), unnest(_use_permits.started_at),
-			unnest(_use_permits.ended_at), unnest(raw_codes), unnest(agents)) WITH ORDINALITY
-			AS g(contact_id, token, failure_cause, business_result, started_at, ended_at, raw_code, agent, place)
-		ORDER BY g.contact_id, g.token, g.place
-	), used AS (
-		DELETE FROM recall.dial d
-		USING given g
-		WHERE d.tenant_id = _use_permits.tenant_id AND d.contact_id = g.contact_id AND d.token = g.token
-		AND recall._times_in_order(coalesce(g.started_at, least(g.ended_at, at)), coalesce(g.ended_at, greatest(g.started_at, at)), at)
-		AND (g.business_result IS NULL OR EXISTS (SELECT FROM recall.business_result b
-			WHERE b.tenant_id = _use_permits.tenant_id AND b.code = g.business_result))
-		RETURNING g.*, d.attempt, d.batch_id, d.recycle_id, d.claimed_at, d.number
-	), appended AS (
-		INSERT INTO recall.call (tenant_id, attempt, batch_id, contact_id, recycle_id, started_at, ended_at, recorded_at,
-			failure_cause, number, business_result, raw_code, agent, token)
-		SELECT _use_permits.tenant_id, u.attempt, u.batch_id, u.contact_id, u.recycle_id,
-			coalesce(u.started_at, least(u.claimed_at, u.ended_at)), coalesce(u.ended_at, greatest(u.started_at, at)),
-			clock_timestamp(), u.failure_cause, u.number, u.business_result, u.raw_code, u.agent, u.token
-		FROM used u
-	)
-	SELECT coalesce(array_agg(u.place), '{}'), array_agg(u.recycle_id) FILTER (WHERE u.recycle_id IS NOT NULL),
-		array_agg(u.recycle_id) FILTER (WHERE u.recycle_id IS NOT NULL AND u.failure_cause IS NULL)
-	INTO places, dialled, reached
-	FROM used u;
-	IF dialled IS NOT NULL THEN
-		PERFORM recall._tally(_use_permits.tenant_id, r.recycle_id, r.calls, coalesce(cardinality(array_positions(reached, r.recycle_id)), 0))
-		FROM (SELECT d.recycle_id, count(*) AS calls FROM unnest(dialled) d(recycle_id) GROUP BY d.recycle_id ORDER BY d.recycle_id) r;
-	END IF;
-	RETURN places;
-END $$;
+LANGUAGE c AS 'MODULE_PATHNAME', 'recall_use_permits';
 COMMENT ON FUNCTION recall._use_permits(int, bigint[], bigint[], recall.failure_cause[], text[], timestamptz[], timestamptz[], text[], text[], timestamptz) IS
 'Turns the permits whose tokens are given into completed calls, where nothing is wrong with what is reported, and returns the places of those.';
 
@@ -279,7 +240,8 @@ CREATE FUNCTION recall._report(
 	tenant_id int, contact_ids bigint[], tokens bigint[], failure_causes recall.failure_cause[], business_results text[],
 	started_at timestamptz[], ended_at timestamptz[], raw_codes text[], agents text[], tells_row boolean)
 RETURNS text[]
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
 	at timestamptz := clock_timestamp();
 	is_automatic boolean := recall._lock_automatic_batches(tenant_id, contact_ids);
@@ -314,48 +276,7 @@ CREATE FUNCTION recall.report(
 	tenant_id int, contact_id bigint, token bigint, failure_cause recall.failure_cause, business_result text,
 	started_at timestamptz, ended_at timestamptz, raw_code text DEFAULT NULL, agent text DEFAULT NULL)
 RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
-DECLARE
-	may_report boolean := recall._require(tenant_id, 'dial');
-	at timestamptz := clock_timestamp();
-	used record;
-BEGIN
-	/* Nearly always this is all. Where it is not, it is undone, and with it the lock on a permit that has another token by now. */
-	BEGIN
-		IF NOT recall._times_in_order(coalesce(started_at, least(ended_at, at)), coalesce(ended_at, greatest(started_at, at)), at)
-			OR business_result IS NOT NULL AND NOT EXISTS (SELECT FROM recall.business_result b
-				WHERE b.tenant_id = report.tenant_id AND b.code = report.business_result)
-			OR EXISTS (SELECT FROM recall.dial d JOIN recall.task t ON t.tenant_id = d.tenant_id AND t.task_id = d.task_id
-				WHERE d.tenant_id = report.tenant_id AND d.contact_id = report.contact_id AND t.auto_recall)
-		THEN
-			RAISE object_in_use;
-		END IF;
-		WITH used AS (
-			DELETE FROM recall.dial d
-			WHERE d.tenant_id = report.tenant_id AND d.contact_id = report.contact_id AND d.token = report.token
-			RETURNING d.*
-		), appended AS (
-			INSERT INTO recall.call (tenant_id, attempt, batch_id, contact_id, recycle_id, started_at, ended_at, recorded_at,
-				failure_cause, number, business_result, raw_code, agent, token)
-			SELECT u.tenant_id, u.attempt, u.batch_id, u.contact_id, u.recycle_id, coalesce(report.started_at, least(u.claimed_at, report.ended_at)),
-				coalesce(report.ended_at, greatest(report.started_at, at)), clock_timestamp(), report.failure_cause, u.number,
-				report.business_result, report.raw_code, report.agent, u.token
-			FROM used u
-		)
-		SELECT u.recycle_id INTO used FROM used u;
-		IF NOT FOUND THEN
-			RAISE object_in_use;
-		ELSIF used.recycle_id IS NOT NULL THEN
-			PERFORM recall._tally(tenant_id, used.recycle_id, 1, (failure_cause IS NULL)::int);
-		END IF;
-		RETURN 'recorded';
-	EXCEPTION WHEN object_in_use THEN
-		NULL;
-	END;
-	RETURN (recall._report(tenant_id, ARRAY[contact_id], ARRAY[token], ARRAY[failure_cause], ARRAY[business_result], ARRAY[started_at],
-		ARRAY[ended_at], ARRAY[raw_code], ARRAY[agent], false))[1];
-END $$;
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'recall_report';
 COMMENT ON FUNCTION recall.report(int, bigint, bigint, recall.failure_cause, text, timestamptz, timestamptz, text, text) IS
 'Reports how a claimed call ended: appends the completed call and uses up the permit whose token it is. failure_cause: null = answered, recall.failure_cause() finds it from an outside code; business_result: one of the tenant''s codes, or null; started_at <= ended_at <= now + 5 min, null = since the claim, until now; raw_code: the outcome as the outside system wrote it; agent: who spoke. Returns "recorded", also when the lease had run out and when it corrects a call whose outcome was assumed meanwhile; or "duplicate" when this token was reported before: then nothing changes. Where the task recalls automatically, the contact''s next permit is made. Right: dial. Errors: 42501; 22023 an unknown result, times out of order; 55000 the token is not that of a permit of the contact.';
 
@@ -363,8 +284,7 @@ CREATE FUNCTION recall.report_many(
 	tenant_id int, contact_ids bigint[], tokens bigint[], failure_causes recall.failure_cause[], business_results text[],
 	started_at timestamptz[], ended_at timestamptz[], raw_codes text[] DEFAULT NULL, agents text[] DEFAULT NULL)
 RETURNS TABLE (contact_id bigint, outcome text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	reports int := cardinality(contact_ids);
 	dimensions text := format('[1:%s]', reports);

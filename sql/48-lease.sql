@@ -5,7 +5,8 @@
  */
 
 CREATE FUNCTION recall._expire_leases(tenant_id int, at timestamptz) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
 	start record;
 	places tid[];

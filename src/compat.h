@@ -19,4 +19,28 @@
 #define errsave(context, ...) ereport(ERROR, __VA_ARGS__)
 #endif
 
+/* PostgreSQL 16 tells apart indexes that only summarize blocks. */
+#if PG_VERSION_NUM >= 160000
+#define UpdatedIndexes TU_UpdateIndexes
+#define NO_INDEXES TU_None
+#define ONLY_SUMMARIZING(indexes) ((indexes) == TU_Summarizing)
+#define recall_insert_index_entries(target, slot, executor, is_update, only_summarizing)           \
+	ExecInsertIndexTuples(target, slot, executor, is_update, false, NULL, NIL, only_summarizing)
+#else
+#define UpdatedIndexes bool
+#define NO_INDEXES false
+#define ONLY_SUMMARIZING(indexes) false
+#define recall_insert_index_entries(target, slot, executor, is_update, only_summarizing)           \
+	ExecInsertIndexTuples(target, slot, executor, is_update, false, NULL, NIL)
+#endif
+
+/* PostgreSQL 18 counts what a scan reads for EXPLAIN. */
+#if PG_VERSION_NUM >= 180000
+#define recall_index_beginscan(table, index, snapshot, number_keys)                                \
+	index_beginscan(table, index, snapshot, NULL, number_keys, 0)
+#else
+#define recall_index_beginscan(table, index, snapshot, number_keys)                                \
+	index_beginscan(table, index, snapshot, number_keys, 0)
+#endif
+
 #endif /* RECALL_COMPAT_H */

@@ -73,10 +73,8 @@ recall_matches(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(match_arguments(fcinfo) > 0);
 }
 
-/* Whether a policy keeps a contact from being called, whatever its latest call was; with
- * per_number, whether other contacts' calls to a number can. */
-static bool
-has_limits(const Policy *policy, bool per_number)
+bool
+recall_policy_has_limits(const Policy *policy, bool per_number)
 {
 	for (int i = 0; i < policy->number_rules; i++)
 		if (policy->rules[i].never && !per_number)
@@ -95,7 +93,7 @@ Datum
 recall_has_limits(PG_FUNCTION_ARGS)
 {
 	Policy *policy = recall_policy_from_datum(PG_GETARG_VARLENA_PP(0));
-	bool has = has_limits(policy, PG_GETARG_BOOL(1));
+	bool has = recall_policy_has_limits(policy, PG_GETARG_BOOL(1));
 
 	pfree(policy);
 	PG_RETURN_BOOL(has);

@@ -36,6 +36,22 @@ recall_deny_plainly(const char *what)
 	pg_unreachable();
 }
 
+/* Refuse what a gate is shut for: 55000. */
+void
+recall_refuse_plainly(const char *message, const char *hint)
+{
+	raise_plainly(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message, hint);
+	pg_unreachable();
+}
+
+/* Reject a value that is out of its range: 22023. */
+void
+recall_reject_plainly(const char *message, const char *hint)
+{
+	raise_plainly(ERRCODE_INVALID_PARAMETER_VALUE, message, hint);
+	pg_unreachable();
+}
+
 /* _deny(what text): 42501 */
 Datum
 recall_deny(PG_FUNCTION_ARGS)
@@ -48,8 +64,8 @@ recall_deny(PG_FUNCTION_ARGS)
 Datum
 recall_refuse(PG_FUNCTION_ARGS)
 {
-	raise_plainly(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, text_to_cstring(PG_GETARG_TEXT_PP(0)),
-				  text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	recall_refuse_plainly(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+						  text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	PG_RETURN_VOID();
 }
 
@@ -57,7 +73,7 @@ recall_refuse(PG_FUNCTION_ARGS)
 Datum
 recall_invalid(PG_FUNCTION_ARGS)
 {
-	raise_plainly(ERRCODE_INVALID_PARAMETER_VALUE, text_to_cstring(PG_GETARG_TEXT_PP(0)),
-				  text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	recall_reject_plainly(text_to_cstring(PG_GETARG_TEXT_PP(0)),
+						  text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	PG_RETURN_VOID();
 }

@@ -32,9 +32,16 @@ extern void recall_report_parse_error(const char *type_name, const char *text,
 
 /* rights.c */
 extern Oid recall_extension_owner(void);
+/* 42501 unless the caller has the right "dial" in the tenant. */
+extern void recall_require_dial(NullableDatum tenant);
 
 /* raise.c */
 extern const char *recall_row_prefix(int64 row);
 extern void recall_deny_plainly(const char *what) pg_attribute_noreturn();
+extern void recall_refuse_plainly(const char *message, const char *hint) pg_attribute_noreturn();
+extern void recall_reject_plainly(const char *message, const char *hint) pg_attribute_noreturn();
+
+/* token.c */
+extern int64 recall_make_token(void);
 
 #endif /* RECALL_H */

@@ -13,6 +13,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -162,16 +163,32 @@ right_name(Oid right)
 	return name;
 }
 
+static void
+require(NullableDatum tenant, Oid required)
+{
+	if (!tenant.isnull && has_right(DatumGetInt32(tenant.value), required))
+		return;
+	recall_deny_plainly(psprintf("tenant %s, right \"%s\"",
+								 tenant.isnull ? "" : psprintf("%d", DatumGetInt32(tenant.value)),
+								 right_name(required)));
+}
+
+void
+recall_require_dial(NullableDatum tenant)
+{
+	Oid type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("privilege"),
+							   ObjectIdGetDatum(get_namespace_oid("recall", false)));
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	require(tenant, GetSysCacheOid2(ENUMTYPOIDNAME, Anum_pg_enum_oid, ObjectIdGetDatum(type),
+									CStringGetDatum("dial")));
+	PopActiveSnapshot();
+}
+
 /* _require(tenant_id int, required privilege): 42501 unless the caller has it */
 Datum
 recall_require(PG_FUNCTION_ARGS)
 {
-	bool has_tenant = !PG_ARGISNULL(0);
-
-	if (has_tenant && has_right(PG_GETARG_INT32(0), PG_GETARG_OID(1)))
-		PG_RETURN_BOOL(true);
-	recall_deny_plainly(psprintf("tenant %s, right \"%s\"",
-								 has_tenant ? psprintf("%d", PG_GETARG_INT32(0)) : "",
-								 right_name(PG_GETARG_OID(1))));
-	PG_RETURN_BOOL(false);
+	require(fcinfo->args[0], PG_GETARG_OID(1));
+	PG_RETURN_BOOL(true);
 }

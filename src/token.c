@@ -11,9 +11,9 @@ PG_FUNCTION_INFO_V1(recall_new_token);
 
 #define STOCK 64 /* drawn at a time; a single draw costs as much */
 
-/* _new_token() returns bigint: from 1 to 2^63 - 1 */
-Datum
-recall_new_token(PG_FUNCTION_ARGS)
+/* Make a token, from 1 to 2^63 - 1. */
+int64
+recall_make_token(void)
 {
 	static uint64 stock[STOCK];
 	static int left = 0;
@@ -27,5 +27,12 @@ recall_new_token(PG_FUNCTION_ARGS)
 		left = left == 0 ? STOCK - 1 : left - 1;
 		token = (int64) (stock[left] & PG_INT64_MAX);
 	} while (token == 0);
-	PG_RETURN_INT64(token);
+	return token;
+}
+
+/* _new_token() returns bigint */
+Datum
+recall_new_token(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(recall_make_token());
 }

@@ -14,7 +14,7 @@
  * its own and may lose it, so that it matters neither which connection of a pool a dialer is given,
  * nor what becomes of it.
  */
-#include "recall.h"
+#include "walk.h"
 
 #include "access/htup_details.h"
 #include "catalog/index.h"
@@ -33,14 +33,6 @@ PG_FUNCTION_INFO_V1(recall_rest);
 #define SHORT_WALK 64 /* blocks from one permit to the next; is none in vain */
 #define REST 20		  /* times what was spent in vain */
 #define MAX_BOOKMARKS 1000
-
-/* A permit's place in the queue. */
-typedef struct Place
-{
-	int32 priority;
-	TimestampTz due_at;
-	int64 contact;
-} Place;
 
 typedef struct QueueKey
 {
@@ -129,52 +121,35 @@ leave_bookmark(int64 for_microseconds, Place place)
 	bookmark->place = place;
 }
 
-/*
- * _begin_walk(index regclass, tenant_id int, task_id bigint, at timestamptz, OUT priority int,
- * OUT due_at timestamptz, OUT contact_id bigint)
- */
-Datum
-recall_begin_walk(PG_FUNCTION_ARGS)
+bool
+recall_begin_walk_in(Oid index, int32 tenant, int64 task, TimestampTz at, Place *place)
 {
 	Bookmark *bookmark;
-	TupleDesc row;
-	Datum values[3] = { 0 };
-	bool nulls[3] = { true, true, true };
 
-	if (get_call_result_type(fcinfo, NULL, &row) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	memset(&walk, 0, sizeof(walk));
-	walk.key.index = PG_GETARG_OID(0);
-	walk.key.tenant = PG_GETARG_INT32(1);
-	walk.key.task = PG_GETARG_INT64(2);
-	walk.at = PG_GETARG_TIMESTAMPTZ(3);
-	walk.table = IndexGetRelation(walk.key.index, false);
+	walk.key.index = index;
+	walk.key.tenant = tenant;
+	walk.key.task = task;
+	walk.at = at;
+	walk.table = IndexGetRelation(index, false);
 	mark();
-	walk.nowhere.due_at = walk.at; /* what comes next will be due from now on */
+	walk.nowhere.due_at = at; /* what comes next will be due from now on */
 	bookmark = find_bookmark(&walk.key, HASH_FIND);
-	if (bookmark != NULL)
-		walk.nowhere.priority = bookmark->place.priority;
-	if (bookmark != NULL && bookmark->valid_until > walk.at)
-	{
-		values[0] = Int32GetDatum(bookmark->place.priority);
-		values[1] = TimestampTzGetDatum(bookmark->place.due_at);
-		values[2] = Int64GetDatum(bookmark->place.contact);
-		memset(nulls, false, sizeof(nulls));
-	}
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(row), values, nulls)));
+	if (bookmark == NULL)
+		return false;
+	walk.nowhere.priority = bookmark->place.priority;
+	*place = bookmark->place;
+	return bookmark->valid_until > at;
 }
 
-/* _set_out() returns boolean: true; what was read since the last permit was for something else */
-Datum
-recall_set_out(PG_FUNCTION_ARGS)
+void
+recall_walk_sets_out(void)
 {
 	mark();
-	PG_RETURN_BOOL(true);
 }
 
-/* _pass() returns boolean: true */
-Datum
-recall_pass(PG_FUNCTION_ARGS)
+void
+recall_walk_passes(void)
 {
 	int64 blocks = walk.blocks;
 	TimestampTz moment = walk.moment;
@@ -182,6 +157,55 @@ recall_pass(PG_FUNCTION_ARGS)
 	mark();
 	if (walk.blocks - blocks > SHORT_WALK)
 		walk.in_vain += walk.moment - moment;
+}
+
+void
+recall_end_walk_at(const Place *place)
+{
+	Bookmark *bookmark = find_bookmark(&walk.key, HASH_FIND);
+
+	if (walk.in_vain > 0 || (bookmark != NULL && bookmark->valid_until > walk.at))
+		leave_bookmark(walk.in_vain * REST, place != NULL ? *place : walk.nowhere);
+}
+
+/*
+ * _begin_walk(index regclass, tenant_id int, task_id bigint, at timestamptz, OUT priority int,
+ * OUT due_at timestamptz, OUT contact_id bigint)
+ */
+Datum
+recall_begin_walk(PG_FUNCTION_ARGS)
+{
+	Place place;
+	TupleDesc row;
+	Datum values[3] = { 0 };
+	bool nulls[3] = { true, true, true };
+
+	if (get_call_result_type(fcinfo, NULL, &row) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (recall_begin_walk_in(PG_GETARG_OID(0), PG_GETARG_INT32(1), PG_GETARG_INT64(2),
+							 PG_GETARG_TIMESTAMPTZ(3), &place))
+	{
+		values[0] = Int32GetDatum(place.priority);
+		values[1] = TimestampTzGetDatum(place.due_at);
+		values[2] = Int64GetDatum(place.contact);
+		memset(nulls, false, sizeof(nulls));
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(row), values, nulls)));
+}
+
+/* _set_out() returns boolean: true */
+Datum
+recall_set_out(PG_FUNCTION_ARGS)
+{
+	recall_walk_sets_out();
+	PG_RETURN_BOOL(true);
+}
+
+/* _pass() returns boolean: true */
+Datum
+recall_pass(PG_FUNCTION_ARGS)
+{
+	recall_walk_passes();
 	PG_RETURN_BOOL(true);
 }
 
@@ -189,13 +213,12 @@ recall_pass(PG_FUNCTION_ARGS)
 Datum
 recall_end_walk(PG_FUNCTION_ARGS)
 {
-	Bookmark *bookmark = find_bookmark(&walk.key, HASH_FIND);
-	Place place = walk.nowhere;
+	bool has_place = !PG_ARGISNULL(0) && !PG_ARGISNULL(1) && !PG_ARGISNULL(2);
+	Place place = { 0 };
 
-	if (!PG_ARGISNULL(0) && !PG_ARGISNULL(1) && !PG_ARGISNULL(2))
+	if (has_place)
 		place = (Place){ PG_GETARG_INT32(0), PG_GETARG_TIMESTAMPTZ(1), PG_GETARG_INT64(2) };
-	if (walk.in_vain > 0 || (bookmark != NULL && bookmark->valid_until > walk.at))
-		leave_bookmark(walk.in_vain * REST, place);
+	recall_end_walk_at(has_place ? &place : NULL);
 	PG_RETURN_VOID();
 }
 

@@ -1,0 +1,644 @@
+/*
+ * claim.c
+ *		Claiming: a dialer takes permits, and may ring when the claim has committed.
+ *
+ * Nearly all permits are plain: due, within the hours, and nothing more is to be asked of them.
+ * Those are taken here, straight from the queue. Of the others the limits, quiets and the
+ * do-not-call list are asked again in SQL (_claim_others()), which takes them one by one.
+ *
+ * A permit that somebody else is changing is passed over. Two claims that take permits of one
+ * number at the same moment are told apart by a unique index: the one that comes second undoes what
+ * it did and begins again.
+ */
+#include "recall.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "lease.h"
+#include "miscadmin.h"
+#include "number_out.h"
+#include "parser/parse_func.h"
+#include "table.h"
+#include "tcop/utility.h"
+#include "terms.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/tuplestore.h"
+#include "walk.h"
+
+PG_FUNCTION_INFO_V1(recall_claim);
+
+extern Datum recall_is_open(PG_FUNCTION_ARGS);
+
+#define MAX_ROWS 10000
+#define MAX_DIALER 200 /* characters */
+#define ATTEMPTS 5	   /* to take permits whose number nobody else takes at the same moment */
+
+/* The columns that claim() returns. */
+enum
+{
+	CONTACT_ID,
+	NUMBER,
+	ATTEMPT,
+	TOKEN,
+	LEASE_UNTIL,
+	PRIORITY,
+	REFERENCE,
+	ATTRIBUTES,
+	RECYCLE_ID,
+	BATCH_ID,
+	DUE_AT,
+	AGENT,
+	NUMBER_COLUMNS
+};
+
+typedef struct Permit
+{
+	Datum values[NUMBER_COLUMNS];
+	bool nulls[NUMBER_COLUMNS];
+} Permit;
+
+typedef struct Claim
+{
+	int32 tenant;
+	int64 task;
+	int32 max_rows;
+	int64 lease; /* microseconds */
+	NullableDatum dialer;
+	TimestampTz at;
+	Terms *terms;
+	Oid queue; /* the index */
+	bool has_start;
+	Place start; /* where the walk begins; else at the front */
+	Permit *permits;
+	int count;
+	bool is_exhausted; /* whether there is nothing more to claim or to ask again */
+} Claim;
+
+/* What claiming plain permits reads and writes. */
+typedef struct Picker
+{
+	Search queue;
+	Search contacts;
+	Search out;
+	Search records;		 /* opened when there is one to look up */
+	Search suppressions; /* opened when the tenant suppresses any number */
+	SnapshotData out_snapshot;
+	Snapshot snapshot;
+	Writer dial;
+	Oid claimed;
+	int32 top; /* the highest priority to go on with */
+	bool is_at_bookmark;
+	int64 known_record; /* a record whose policy is the task's; 0 for none */
+	FmgrInfo is_open;
+} Picker;
+
+/* ---------------------------------------------------------------- the queue */
+
+/* Begin with the highest priority that is left. */
+static void
+begin_below(Picker *picker)
+{
+	ScanKeyEntryInitialize(&picker->queue.keys[2], 0, 3, BTLessEqualStrategyNumber, InvalidOid,
+						   InvalidOid, F_INT4LE, Int32GetDatum(picker->top));
+	picker->is_at_bookmark = false;
+	recall_restart(&picker->queue, 3);
+}
+
+/* Begin at a place; the condition is of the kind (due_at, contact_id) >= (…, …). */
+static void
+begin_at(Picker *picker, const Place *place, ScanKeyData members[2])
+{
+	ScanKey keys = picker->queue.keys;
+
+	ScanKeyEntryInitialize(&keys[2], 0, 3, BTEqualStrategyNumber, InvalidOid, InvalidOid, F_INT4EQ,
+						   Int32GetDatum(place->priority));
+	ScanKeyEntryInitialize(&members[0], SK_ROW_MEMBER, 4, BTGreaterEqualStrategyNumber, InvalidOid,
+						   InvalidOid, F_TIMESTAMPTZ_CMP, TimestampTzGetDatum(place->due_at));
+	ScanKeyEntryInitialize(&members[1], SK_ROW_MEMBER | SK_ROW_END, 5, BTGreaterEqualStrategyNumber,
+						   InvalidOid, InvalidOid, F_BTINT8CMP, Int64GetDatum(place->contact));
+	MemSet(&keys[3], 0, sizeof(ScanKeyData));
+	keys[3].sk_flags = SK_ROW_HEADER;
+	keys[3].sk_attno = 4;
+	keys[3].sk_strategy = BTGreaterEqualStrategyNumber;
+	keys[3].sk_argument = PointerGetDatum(members);
+	picker->top = place->priority;
+	picker->is_at_bookmark = true;
+	recall_restart(&picker->queue, 4);
+}
+
+/* Leave the rest of a priority; false when it was the last. */
+static bool
+leave_priority(Picker *picker, int32 priority)
+{
+	if (priority == PG_INT32_MIN)
+		return false;
+	picker->top = priority - 1;
+	begin_below(picker);
+	return true;
+}
+
+static bool
+has_to_wait(const Claim *claim, const Search *queue)
+{
+	bool is_first_attempt;
+	int64 record = DatumGetInt64(recall_value(queue, DIAL_recycle_id, &is_first_attempt));
+
+	return recall_has_id(&claim->terms->suspended,
+						 DatumGetInt64(recall_known(queue, DIAL_batch_id))) ||
+		   (!is_first_attempt && recall_has_id(&claim->terms->paused, record));
+}
+
+/*
+ * Go to the next permit that is due. Of a priority whose next permit is not due yet nothing more is
+ * read, however many permits it has.
+ */
+static bool
+go_on(const Claim *claim, Picker *picker)
+{
+	Search *queue = &picker->queue;
+
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!recall_next(queue))
+		{
+			if (!picker->is_at_bookmark || !leave_priority(picker, picker->top))
+				return false;
+		}
+		else if (DatumGetTimestampTz(recall_known(queue, DIAL_due_at)) > claim->at)
+		{
+			if (!leave_priority(picker, DatumGetInt32(recall_known(queue, DIAL_priority))))
+				return false;
+		}
+		else if (!has_to_wait(claim, queue))
+		{
+			recall_walk_passes();
+			return true;
+		}
+	}
+}
+
+/* ---------------------------------------------------------------- what is plain */
+
+/* Whether a record's policy is the task's, so that nothing more has to be asked for it. */
+static bool
+has_policy_of_task(const Claim *claim, Picker *picker, int64 record)
+{
+	struct varlena *policy;
+	bool is_same;
+
+	if (picker->known_record == record)
+		return true;
+	if (claim->terms->policy == NULL)
+		return false;
+	if (picker->records.scan == NULL)
+		recall_open_search(&picker->records, &recall_recycle, "recycle_pkey", 2, AccessShareLock,
+						   picker->snapshot);
+	if (!recall_find2(&picker->records, Int32GetDatum(claim->tenant), Int64GetDatum(record)))
+		return false;
+	policy = PG_DETOAST_DATUM(recall_known(&picker->records, RECYCLE_policy));
+	is_same = VARSIZE(policy) == VARSIZE(claim->terms->policy) &&
+			  memcmp(policy, claim->terms->policy, VARSIZE(policy)) == 0;
+	if (is_same)
+		picker->known_record = record;
+	return is_same;
+}
+
+static bool
+is_suppressed(const Claim *claim, Picker *picker, Datum number)
+{
+	Search *list = &picker->suppressions;
+	bool found;
+
+	if (!claim->terms->suppresses)
+		return false;
+	if (list->scan == NULL)
+		recall_open_search(list, &recall_suppression, "suppression_tenant_id_number_task_id_key", 2,
+						   AccessShareLock, picker->snapshot);
+	for (found = recall_find2(list, Int32GetDatum(claim->tenant), number); found;
+		 found = recall_next(list))
+	{
+		bool is_of_tenant;
+		int64 task = DatumGetInt64(recall_value(list, SUPPRESSION_task_id, &is_of_tenant));
+
+		if (DatumGetTimestampTz(recall_known(list, SUPPRESSION_until)) > claim->at &&
+			(is_of_tenant || task == claim->task))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_open_for(const Claim *claim, Picker *picker)
+{
+	LOCAL_FCINFO(call, 4);
+	const Terms *terms = claim->terms;
+	NullableDatum zone;
+
+	if (terms->calling_hours == NULL)
+		return true;
+	zone.value = recall_value(&picker->contacts, CONTACT_time_zone, &zone.isnull);
+	if (zone.isnull)
+		zone = (NullableDatum){ PointerGetDatum(terms->time_zone), false };
+	InitFunctionCallInfoData(*call, &picker->is_open, 4, InvalidOid, NULL, NULL);
+	call->args[0] = (NullableDatum){ PointerGetDatum(terms->calling_hours), false };
+	call->args[1] = zone;
+	call->args[2] = (NullableDatum){ TimestampTzGetDatum(claim->at), false };
+	call->args[3] = (NullableDatum){ PointerGetDatum(terms->holidays), terms->holidays == NULL };
+	return DatumGetBool(recall_is_open(call)) && !call->isnull;
+}
+
+/* Whether the permit that the queue is at may be dialled, and nothing more is to be asked of it. */
+static bool
+is_plain(const Claim *claim, Picker *picker)
+{
+	const Search *queue = &picker->queue;
+	bool has_no_record;
+	int64 record = DatumGetInt64(recall_value(queue, DIAL_recycle_id, &has_no_record));
+	Datum number = recall_known(queue, DIAL_number);
+
+	if (has_no_record
+			? claim->terms->limited && DatumGetInt32(recall_known(queue, DIAL_attempt)) > 1
+			: !has_policy_of_task(claim, picker, record))
+		return false;
+	return recall_find2(&picker->contacts, Int32GetDatum(claim->tenant),
+						recall_known(queue, DIAL_contact_id)) &&
+		   is_open_for(claim, picker) && !is_suppressed(claim, picker, number) &&
+		   !recall_is_out(&picker->out, claim->tenant, number);
+}
+
+/* ---------------------------------------------------------------- taking */
+
+static void
+copy_column(Permit *permit, int to, const Search *from, AttrNumber column)
+{
+	Form_pg_attribute type = TupleDescAttr(from->slot->tts_tupleDescriptor, column - 1);
+	Datum value = recall_value(from, column, &permit->nulls[to]);
+
+	if (!permit->nulls[to])
+		permit->values[to] = datumCopy(value, type->attbyval, type->attlen);
+}
+
+static void
+add_permit(Claim *claim, Picker *picker, int64 token)
+{
+	static const AttrNumber of_permit[NUMBER_COLUMNS] = {
+		[CONTACT_ID] = DIAL_contact_id, [NUMBER] = DIAL_number,			[ATTEMPT] = DIAL_attempt,
+		[PRIORITY] = DIAL_priority,		[RECYCLE_ID] = DIAL_recycle_id, [BATCH_ID] = DIAL_batch_id,
+		[DUE_AT] = DIAL_due_at,			[AGENT] = DIAL_agent,
+	};
+	Permit *permit = &claim->permits[claim->count++];
+
+	memset(permit->nulls, false, sizeof(permit->nulls));
+	for (int i = 0; i < NUMBER_COLUMNS; i++)
+		if (of_permit[i] != 0)
+			copy_column(permit, i, &picker->queue, of_permit[i]);
+	copy_column(permit, REFERENCE, &picker->contacts, CONTACT_reference);
+	copy_column(permit, ATTRIBUTES, &picker->contacts, CONTACT_attributes);
+	permit->values[TOKEN] = Int64GetDatum(token);
+	permit->values[LEASE_UNTIL] = TimestampTzGetDatum(claim->at + claim->lease);
+}
+
+/* Write the claimed permit, unless somebody else is changing it. It may be this transaction, which
+ * put it back or off before. */
+static bool
+write_permit(Picker *picker)
+{
+	Search *queue = &picker->queue;
+	TM_Result outcome =
+		recall_update(&picker->dial, &queue->slot->tts_tid, picker->snapshot, false);
+
+	if (outcome == TM_BeingModified && recall_try_lock(queue))
+		outcome = recall_update(&picker->dial, &queue->slot->tts_tid, picker->snapshot, true);
+	return outcome == TM_Ok;
+}
+
+/* Claim the permit that the queue is at. */
+static bool
+take(Claim *claim, Picker *picker)
+{
+	int64 token = recall_make_token();
+	Writer *dial = &picker->dial;
+
+	recall_copy_row(dial, picker->queue.slot);
+	recall_set(dial, DIAL_state, ObjectIdGetDatum(picker->claimed));
+	recall_set(dial, DIAL_token, Int64GetDatum(token));
+	recall_set(dial, DIAL_claimed_at, TimestampTzGetDatum(claim->at));
+	recall_set(dial, DIAL_lease_until, TimestampTzGetDatum(claim->at + claim->lease));
+	if (!claim->dialer.isnull)
+		recall_set(dial, DIAL_dialer, claim->dialer.value);
+	if (!write_permit(picker))
+		return false;
+	add_permit(claim, picker, token);
+	return true;
+}
+
+static void
+open_picker(Picker *picker, Snapshot snapshot)
+{
+	memset(picker, 0, sizeof(Picker));
+	picker->snapshot = snapshot;
+	recall_open_search(&picker->queue, &recall_dial, "dial_queue", 2, RowExclusiveLock, snapshot);
+	recall_open_search(&picker->contacts, &recall_contact, "contact_pkey", 2, AccessShareLock,
+					   snapshot);
+	recall_open_out(&picker->out, &picker->out_snapshot);
+	recall_open_writer(&picker->dial, picker->queue.table);
+	picker->claimed = recall_label(picker->queue.table, DIAL_state, "claimed");
+	picker->is_open.fn_mcxt = CurrentMemoryContext;
+	picker->top = PG_INT32_MAX;
+}
+
+static void
+close_picker(Picker *picker)
+{
+	recall_close_search(&picker->records);
+	recall_close_search(&picker->suppressions);
+	recall_close_writer(&picker->dial);
+	recall_close_search(&picker->out);
+	recall_close_search(&picker->contacts);
+	recall_close_search(&picker->queue);
+}
+
+/* Look at so many permits that are due as are wanted, and take those that are plain. */
+static void
+claim_plain(Claim *claim)
+{
+	Picker picker;
+	ScanKeyData members[2];
+	int looked_at = 0;
+
+	claim->count = 0;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	open_picker(&picker, GetActiveSnapshot());
+	recall_walk_sets_out();
+	picker.queue.keys[0].sk_argument = Int32GetDatum(claim->tenant);
+	picker.queue.keys[1].sk_argument = Int64GetDatum(claim->task);
+	if (claim->has_start)
+		begin_at(&picker, &claim->start, members);
+	else
+		begin_below(&picker);
+	while (looked_at < claim->max_rows && go_on(claim, &picker))
+	{
+		if (!is_plain(claim, &picker))
+			looked_at++;
+		else if (take(claim, &picker))
+			looked_at++;
+	}
+	recall_walk_passes();
+	claim->is_exhausted = claim->count == looked_at;
+	close_picker(&picker);
+	PopActiveSnapshot();
+	CommandCounterIncrement();
+}
+
+/* The same in a subtransaction; false, and nothing was taken, when somebody took one of the numbers
+ * at the same moment. */
+static bool
+try_to_claim_plain(Claim *claim)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool succeeded = true;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		claim_plain(claim);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION &&
+			error->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED &&
+			error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+		{
+			MemoryContextSwitchTo(context);
+			CurrentResourceOwner = owner;
+			ReThrowError(error);
+		}
+		FreeErrorData(error);
+		claim->count = 0;
+		succeeded = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return succeeded;
+}
+
+/* ---------------------------------------------------------------- the others */
+
+static const char others_query[] =
+	"SELECT contact_id, number, attempt, token, lease_until, priority, reference, attributes,"
+	" recycle_id, batch_id, due_at, agent"
+	" FROM recall._claim_others($1, $2, $3, $4, $5, $6, ROW($7, $8, $9), ROW($10, $11, $12))";
+
+static SPIPlanPtr
+others_plan(void)
+{
+	static SPIPlanPtr plan = NULL;
+	Oid types[] = { INT4OID, INT8OID,		 INT4OID, INTERVALOID, TEXTOID,		   TIMESTAMPTZOID,
+					INT4OID, TIMESTAMPTZOID, INT8OID, INT4OID,	   TIMESTAMPTZOID, INT8OID };
+
+	if (plan == NULL)
+	{
+		plan = SPI_prepare(others_query, lengthof(types), types);
+		if (plan == NULL || SPI_keepplan(plan) != 0)
+			elog(ERROR, "preparing _claim_others() gave %s", SPI_result_code_string(SPI_result));
+	}
+	return plan;
+}
+
+static void
+set_place(Datum *values, char *nulls, const Place *place)
+{
+	memset(nulls, place == NULL ? 'n' : ' ', 3);
+	if (place == NULL)
+		return;
+	values[0] = Int32GetDatum(place->priority);
+	values[1] = TimestampTzGetDatum(place->due_at);
+	values[2] = Int64GetDatum(place->contact);
+}
+
+static Place
+place_of(const Permit *permit)
+{
+	return (Place){ DatumGetInt32(permit->values[PRIORITY]),
+					DatumGetTimestampTz(permit->values[DUE_AT]),
+					DatumGetInt64(permit->values[CONTACT_ID]) };
+}
+
+/* Add what SPI found, in memory that outlives SPI. */
+static void
+add_found(Claim *claim)
+{
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple row = SPI_copytuple(SPI_tuptable->vals[i]);
+		Permit *permit = &claim->permits[claim->count++];
+
+		heap_deform_tuple(row, SPI_tuptable->tupdesc, permit->values, permit->nulls);
+	}
+}
+
+/* Claim those of which there is more to ask; they end the walk. */
+static void
+claim_others(Claim *claim)
+{
+	Interval lease = { .time = claim->lease };
+	Place last;
+	Datum values[12] = {
+		Int32GetDatum(claim->tenant),
+		Int64GetDatum(claim->task),
+		Int32GetDatum(claim->max_rows - claim->count),
+		IntervalPGetDatum(&lease),
+		claim->dialer.value,
+		TimestampTzGetDatum(claim->at),
+	};
+	char nulls[] = "            ";
+
+	if (claim->dialer.isnull)
+		nulls[4] = 'n';
+	set_place(values + 6, nulls + 6, claim->has_start ? &claim->start : NULL);
+	if (claim->count > 0)
+		last = place_of(&claim->permits[claim->count - 1]);
+	set_place(values + 9, nulls + 9, claim->count > 0 ? &last : NULL);
+
+	SPI_connect();
+	if (SPI_execute_plan(others_plan(), values, nulls, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "_claim_others() gave %s", SPI_result_code_string(SPI_result));
+	add_found(claim);
+	SPI_finish();
+}
+
+/* ---------------------------------------------------------------- claim() */
+
+/* What asks too much is refused before anything is done. */
+static void
+check_arguments(FunctionCallInfo fcinfo)
+{
+	int32 max_rows = PG_ARGISNULL(2) ? 0 : PG_GETARG_INT32(2);
+
+	if (max_rows < 1 || max_rows > MAX_ROWS)
+		recall_reject_plainly(psprintf("max_rows %s is out of range",
+									   PG_ARGISNULL(2) ? "null" : psprintf("%d", max_rows)),
+							  "A claim takes 1 to 10000 permits.");
+	if (!PG_ARGISNULL(4) &&
+		DatumGetInt32(DirectFunctionCall1(textlen, PG_GETARG_DATUM(4))) > MAX_DIALER)
+		recall_reject_plainly("the name of a dialer is too long", "It has up to 200 characters.");
+	if (IsolationUsesXactSnapshot())
+		recall_refuse_plainly(
+			psprintf("the transaction is at isolation level %s",
+					 XactIsoLevel == XACT_SERIALIZABLE ? "SERIALIZABLE" : "REPEATABLE READ"),
+			"It would not see what others have claimed: use READ COMMITTED.");
+}
+
+/* Make the outcome of permits unknown whose lease has run out, unless that was looked after a
+ * moment ago. */
+static void
+expire_leases(const Claim *claim, Oid schema)
+{
+	Place nowhere;
+	Oid types[] = { INT4OID, TIMESTAMPTZOID };
+
+	if (recall_begin_walk_in(get_relname_relid("dial_number_out", schema), claim->tenant, 0,
+							 claim->at, &nowhere))
+		return;
+	OidFunctionCall2(LookupFuncName(list_make2(makeString("recall"), makeString("_expire_leases")),
+									2, types, false),
+					 Int32GetDatum(claim->tenant), TimestampTzGetDatum(claim->at));
+}
+
+static void
+read_terms(Claim *claim, bool has_task)
+{
+	if (!has_task)
+		recall_deny_plainly(psprintf("task null of tenant %d", claim->tenant));
+	PushActiveSnapshot(GetTransactionSnapshot());
+	claim->terms = recall_read_terms(claim->tenant, claim->task, GetActiveSnapshot());
+	PopActiveSnapshot();
+}
+
+static void
+claim_permits(Claim *claim)
+{
+	int attempts = ATTEMPTS;
+
+	claim->has_start =
+		recall_begin_walk_in(claim->queue, claim->tenant, claim->task, claim->at, &claim->start);
+	claim->permits = palloc(claim->max_rows * sizeof(Permit));
+	if (!claim->terms->per_number)
+		while (!try_to_claim_plain(claim) && --attempts > 0)
+			;
+	if (claim->count < claim->max_rows && !claim->is_exhausted)
+		claim_others(claim);
+	else if (claim->count > 0)
+	{
+		Place last = place_of(&claim->permits[claim->count - 1]);
+
+		recall_end_walk_at(&last);
+	}
+	else
+		recall_end_walk_at(NULL);
+}
+
+static int
+compare_places(const void *a, const void *b)
+{
+	Place left = place_of(a);
+	Place right = place_of(b);
+
+	if (left.priority != right.priority)
+		return left.priority < right.priority ? 1 : -1;
+	if (left.due_at != right.due_at)
+		return left.due_at < right.due_at ? -1 : 1;
+	return (left.contact > right.contact) - (left.contact < right.contact);
+}
+
+/* claim(tenant_id int, task_id bigint, max_rows int, lease interval, dialer text) */
+Datum
+recall_claim(PG_FUNCTION_ARGS)
+{
+	Claim claim = { 0 };
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Oid schema = get_namespace_oid("recall", false);
+
+	InitMaterializedSRF(fcinfo, 0);
+	recall_require_dial(fcinfo->args[0]);
+	check_arguments(fcinfo);
+	PreventCommandIfReadOnly("recall.claim()");
+	claim.lease = recall_lease_length(PG_ARGISNULL(3) ? NULL : PG_GETARG_INTERVAL_P(3));
+	claim.tenant = PG_GETARG_INT32(0);
+	claim.task = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT64(1);
+	claim.max_rows = PG_GETARG_INT32(2);
+	claim.dialer = fcinfo->args[4];
+	claim.at = GetCurrentTimestamp();
+	claim.queue = get_relname_relid("dial_queue", schema);
+
+	read_terms(&claim, !PG_ARGISNULL(1));
+	expire_leases(&claim, schema);
+	if (!claim.terms->is_executing)
+		return (Datum) 0;
+	claim_permits(&claim);
+	qsort(claim.permits, claim.count, sizeof(Permit), compare_places);
+	for (int i = 0; i < claim.count; i++)
+		tuplestore_putvalues(result->setResult, result->setDesc, claim.permits[i].values,
+							 claim.permits[i].nulls);
+	return (Datum) 0;
+}

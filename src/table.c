@@ -1,0 +1,247 @@
+/*
+ * table.c
+ *		Reading and writing recall's own tables by key, without a query.
+ *
+ * Rows are found by index scans with a snapshot, and written through the table access method and
+ * the executor's function for index entries, so that visibility, locking, unique indexes,
+ * replication and statistics are as ever. What a snapshot shows may have been changed since:
+ * writing says so, and the caller decides.
+ */
+#include "table.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_enum.h"
+#include "catalog/pg_type.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#define COLUMN_NAME(table, column) #column,
+#define DEFINE_TABLE(table, TABLE)                                                                 \
+	static const char *const table##_columns[] = { TABLE##_COLUMNS(COLUMN_NAME) };                 \
+	RecallTable recall_##table = { #table, table##_columns, lengthof(table##_columns), InvalidOid };
+
+DEFINE_TABLE(tenant, TENANT)
+DEFINE_TABLE(task, TASK)
+DEFINE_TABLE(batch, BATCH)
+DEFINE_TABLE(business_result, BUSINESS_RESULT)
+DEFINE_TABLE(contact, CONTACT)
+DEFINE_TABLE(call, CALL)
+DEFINE_TABLE(recycle, RECYCLE)
+DEFINE_TABLE(recycle_tally, RECYCLE_TALLY)
+DEFINE_TABLE(dial, DIAL)
+DEFINE_TABLE(suppression, SUPPRESSION)
+
+/* Make sure that the columns are where this library takes them to be. */
+static void
+check_columns(Relation relation, const RecallTable *table)
+{
+	TupleDesc row = RelationGetDescr(relation);
+
+	for (int i = 0; i < table->number_columns; i++)
+		if (i >= row->natts ||
+			strcmp(NameStr(TupleDescAttr(row, i)->attname), table->columns[i]) != 0)
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table recall.%s is not that of this version of the library", table->name),
+				 errhint("Bring both to the same version: ALTER EXTENSION recall UPDATE.")));
+}
+
+Relation
+recall_open_table(RecallTable *table, LOCKMODE lock)
+{
+	Oid schema = get_namespace_oid("recall", false);
+	Relation relation = table_open(get_relname_relid(table->name, schema), lock);
+
+	if (table->checked != RelationGetRelid(relation))
+	{
+		check_columns(relation, table);
+		table->checked = RelationGetRelid(relation);
+	}
+	return relation;
+}
+
+/* ---------------------------------------------------------------- reading */
+
+/* Prepare the condition that a column of an index equals a value. */
+static void
+init_key(ScanKey key, Relation index, AttrNumber column)
+{
+	RegProcedure equals;
+
+	switch (TupleDescAttr(RelationGetDescr(index), column - 1)->atttypid)
+	{
+		case INT2OID: equals = F_INT2EQ; break;
+		case INT4OID: equals = F_INT4EQ; break;
+		case INT8OID: equals = F_INT8EQ; break;
+		default: equals = F_TEXTEQ;
+	}
+	ScanKeyEntryInitialize(key, 0, column, BTEqualStrategyNumber, InvalidOid,
+						   equals == F_TEXTEQ ? DEFAULT_COLLATION_OID : InvalidOid, equals,
+						   (Datum) 0);
+}
+
+void
+recall_open_search(Search *search, RecallTable *table, const char *index, int number_keys,
+				   LOCKMODE lock, Snapshot snapshot)
+{
+	Oid schema = get_namespace_oid("recall", false);
+
+	search->table = recall_open_table(table, lock);
+	search->index = index_open(get_relname_relid(index, schema), AccessShareLock);
+	search->slot = table_slot_create(search->table, NULL);
+	for (int i = 0; i < number_keys; i++)
+		init_key(&search->keys[i], search->index, i + 1);
+	search->scan = recall_index_beginscan(search->table, search->index, snapshot, number_keys);
+}
+
+void
+recall_restart(Search *search, int number_keys)
+{
+	if (search->scan->numberOfKeys != number_keys)
+	{
+		Snapshot snapshot = search->scan->xs_snapshot;
+
+		index_endscan(search->scan);
+		search->scan = recall_index_beginscan(search->table, search->index, snapshot, number_keys);
+	}
+	index_rescan(search->scan, search->keys, number_keys, NULL, 0);
+}
+
+bool
+recall_next(Search *search)
+{
+	return index_getnext_slot(search->scan, ForwardScanDirection, search->slot);
+}
+
+void
+recall_close_search(Search *search)
+{
+	if (search->scan == NULL)
+		return;
+	index_endscan(search->scan);
+	ExecDropSingleTupleTableSlot(search->slot);
+	index_close(search->index, AccessShareLock);
+	table_close(search->table, NoLock);
+	search->scan = NULL;
+}
+
+static bool
+find_first(Search *search)
+{
+	recall_restart(search, search->scan->numberOfKeys);
+	return recall_next(search);
+}
+
+bool
+recall_find1(Search *search, Datum first)
+{
+	search->keys[0].sk_argument = first;
+	return find_first(search);
+}
+
+bool
+recall_find2(Search *search, Datum first, Datum second)
+{
+	search->keys[1].sk_argument = second;
+	return recall_find1(search, first);
+}
+
+bool
+recall_find3(Search *search, Datum first, Datum second, Datum third)
+{
+	search->keys[2].sk_argument = third;
+	return recall_find2(search, first, second);
+}
+
+/* ---------------------------------------------------------------- writing */
+
+void
+recall_open_writer(Writer *writer, Relation table)
+{
+	writer->table = table;
+	writer->executor = CreateExecutorState();
+	writer->target = makeNode(ResultRelInfo);
+	InitResultRelInfo(writer->target, table, 0, NULL, 0);
+	CheckCmdReplicaIdentity(table, CMD_UPDATE);
+	ExecOpenIndices(writer->target, false);
+	writer->slot = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsVirtual);
+}
+
+void
+recall_close_writer(Writer *writer)
+{
+	ExecCloseIndices(writer->target);
+	ExecDropSingleTupleTableSlot(writer->slot);
+	FreeExecutorState(writer->executor);
+}
+
+void
+recall_copy_row(Writer *writer, TupleTableSlot *from)
+{
+	ExecCopySlot(writer->slot, from);
+}
+
+static void
+insert_index_entries(Writer *writer, bool is_update, bool only_summarizing)
+{
+	recall_insert_index_entries(writer->target, writer->slot, writer->executor, is_update,
+								only_summarizing);
+	ResetPerTupleExprContext(writer->executor);
+}
+
+TM_Result
+recall_update(Writer *writer, ItemPointer row, Snapshot snapshot, bool waits)
+{
+	TM_FailureData failure;
+	LockTupleMode lock;
+	UpdatedIndexes indexes;
+	TM_Result outcome =
+		table_tuple_update(writer->table, row, writer->slot, GetCurrentCommandId(true), snapshot,
+						   InvalidSnapshot, waits, &failure, &lock, &indexes);
+
+	if (outcome == TM_Ok && indexes != NO_INDEXES)
+		insert_index_entries(writer, true, ONLY_SUMMARIZING(indexes));
+	return outcome;
+}
+
+bool
+recall_try_lock(Search *search)
+{
+	TM_FailureData failure;
+	ItemPointerData row = search->slot->tts_tid;
+
+	return table_tuple_lock(search->table, &row, search->scan->xs_snapshot, search->slot,
+							GetCurrentCommandId(true), LockTupleExclusive, LockWaitSkip, 0,
+							&failure) == TM_Ok;
+}
+
+void
+recall_insert(Writer *writer)
+{
+	ExecStoreVirtualTuple(writer->slot);
+	table_tuple_insert(writer->table, writer->slot, GetCurrentCommandId(true), 0, NULL);
+	insert_index_entries(writer, false, false);
+}
+
+TM_Result
+recall_delete(Relation table, ItemPointer row, Snapshot snapshot)
+{
+	TM_FailureData failure;
+
+	return table_tuple_delete(table, row, GetCurrentCommandId(true), snapshot, InvalidSnapshot,
+							  true, &failure, false);
+}
+
+Oid
+recall_label(Relation table, AttrNumber column, const char *label)
+{
+	Oid type = TupleDescAttr(RelationGetDescr(table), column - 1)->atttypid;
+
+	return GetSysCacheOid2(ENUMTYPOIDNAME, Anum_pg_enum_oid, ObjectIdGetDatum(type),
+						   CStringGetDatum(label));
+}

@@ -1,0 +1,169 @@
+/*
+ * table.h
+ *		Reading and writing recall's own tables by key, without a query.
+ *
+ * A claim or a report of a single call touches a handful of rows by their keys. Starting an
+ * executor for each costs more than all else that they do; so these two, and what they ask on the
+ * way, go to the tables as the server does with its catalogs.
+ */
+#ifndef RECALL_TABLE_H
+#define RECALL_TABLE_H
+
+#include "recall.h"
+
+#include "access/genam.h"
+#include "access/relscan.h"
+#include "access/skey.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "executor/executor.h"
+#include "executor/tuptable.h"
+#include "utils/rel.h"
+#include "utils/snapshot.h"
+
+/* The columns of a table in their order. Later versions add columns at the end. */
+#define TENANT_COLUMNS(C)                                                                          \
+	C(TENANT, tenant_id)                                                                           \
+	C(TENANT, name) C(TENANT, time_zone) C(TENANT, obs_url_mode) C(TENANT, recycle_limit)          \
+		C(TENANT, holidays)
+#define TASK_COLUMNS(C)                                                                            \
+	C(TASK, tenant_id)                                                                             \
+	C(TASK, task_id) C(TASK, name) C(TASK, task_type) C(TASK, state) C(TASK, policy)               \
+		C(TASK, calling_hours) C(TASK, priority) C(TASK, auto_recall)
+#define BATCH_COLUMNS(C)                                                                           \
+	C(BATCH, tenant_id) C(BATCH, batch_id) C(BATCH, task_id) C(BATCH, name) C(BATCH, state)
+#define BUSINESS_RESULT_COLUMNS(C) C(BUSINESS_RESULT, tenant_id) C(BUSINESS_RESULT, code)
+#define CONTACT_COLUMNS(C)                                                                         \
+	C(CONTACT, tenant_id)                                                                          \
+	C(CONTACT, contact_id) C(CONTACT, batch_id) C(CONTACT, priority) C(CONTACT, numbers)           \
+		C(CONTACT, time_zone) C(CONTACT, reference) C(CONTACT, attributes)
+#define CALL_COLUMNS(C)                                                                            \
+	C(CALL, tenant_id)                                                                             \
+	C(CALL, attempt) C(CALL, batch_id) C(CALL, contact_id) C(CALL, recycle_id) C(CALL, started_at) \
+		C(CALL, ended_at) C(CALL, recorded_at) C(CALL, failure_cause) C(CALL, number)              \
+			C(CALL, business_result) C(CALL, raw_code) C(CALL, agent) C(CALL, token)               \
+				C(CALL, assumed)
+#define RECYCLE_COLUMNS(C)                                                                         \
+	C(RECYCLE, tenant_id)                                                                          \
+	C(RECYCLE, recycle_id) C(RECYCLE, batch_id) C(RECYCLE, state) C(RECYCLE, policy)
+#define RECYCLE_TALLY_COLUMNS(C)                                                                   \
+	C(RECYCLE_TALLY, tenant_id)                                                                    \
+	C(RECYCLE_TALLY, recycle_id) C(RECYCLE_TALLY, slot) C(RECYCLE_TALLY, dialled)                  \
+		C(RECYCLE_TALLY, reached) C(RECYCLE_TALLY, taken_out)
+#define DIAL_COLUMNS(C)                                                                            \
+	C(DIAL, tenant_id)                                                                             \
+	C(DIAL, attempt) C(DIAL, contact_id) C(DIAL, task_id) C(DIAL, batch_id) C(DIAL, due_at)        \
+		C(DIAL, priority) C(DIAL, state) C(DIAL, number) C(DIAL, recycle_id) C(DIAL, agent)        \
+			C(DIAL, token) C(DIAL, claimed_at) C(DIAL, lease_until) C(DIAL, dialer)                \
+				C(DIAL, is_outdated)
+#define SUPPRESSION_COLUMNS(C)                                                                     \
+	C(SUPPRESSION, tenant_id) C(SUPPRESSION, number) C(SUPPRESSION, task_id) C(SUPPRESSION, until)
+
+#define COLUMN_NUMBER(table, column) table##_##column,
+#define COLUMN_NUMBERS(table)                                                                      \
+	enum                                                                                           \
+	{                                                                                              \
+		table##_BEFORE,                                                                            \
+		table##_COLUMNS(COLUMN_NUMBER) table##_END                                                 \
+	};
+
+/* TASK_state and the like: numbers of columns, from 1 on. */
+COLUMN_NUMBERS(TENANT)
+COLUMN_NUMBERS(TASK)
+COLUMN_NUMBERS(BATCH)
+COLUMN_NUMBERS(BUSINESS_RESULT)
+COLUMN_NUMBERS(CONTACT)
+COLUMN_NUMBERS(CALL)
+COLUMN_NUMBERS(RECYCLE)
+COLUMN_NUMBERS(RECYCLE_TALLY)
+COLUMN_NUMBERS(DIAL)
+COLUMN_NUMBERS(SUPPRESSION)
+
+typedef struct RecallTable
+{
+	const char *name;
+	const char *const *columns;
+	int number_columns;
+	Oid checked; /* the relation whose columns were found to be these */
+} RecallTable;
+
+extern RecallTable recall_tenant, recall_task, recall_batch, recall_business_result, recall_contact,
+	recall_call, recall_recycle, recall_recycle_tally, recall_dial, recall_suppression;
+
+extern Relation recall_open_table(RecallTable *table, LOCKMODE lock);
+
+/* A search of a table by an index; the row that was found last is in the slot. */
+#define MAX_SEARCH_KEYS 4
+typedef struct Search
+{
+	Relation table;
+	Relation index;
+	IndexScanDesc scan;
+	TupleTableSlot *slot;
+	ScanKeyData keys[MAX_SEARCH_KEYS];
+} Search;
+
+/* Open a search for rows whose first columns of the index equal values that are still to be given.
+ */
+extern void recall_open_search(Search *search, RecallTable *table, const char *index,
+							   int number_keys, LOCKMODE lock, Snapshot snapshot);
+/* Begin again with so many of the search's keys, which may be other conditions by now;
+ * recall_next() finds the rows. */
+extern void recall_restart(Search *search, int number_keys);
+extern bool recall_next(Search *search);
+/* Close it, unless it was never opened: all zero. */
+extern void recall_close_search(Search *search);
+
+/* Find the first row whose columns equal some values. */
+extern bool recall_find1(Search *search, Datum first);
+extern bool recall_find2(Search *search, Datum first, Datum second);
+extern bool recall_find3(Search *search, Datum first, Datum second, Datum third);
+
+static inline Datum
+recall_value(const Search *search, AttrNumber column, bool *is_null)
+{
+	return slot_getattr(search->slot, column, is_null);
+}
+
+/* The value of a column that is never null. */
+static inline Datum
+recall_known(const Search *search, AttrNumber column)
+{
+	bool is_null;
+
+	return slot_getattr(search->slot, column, &is_null);
+}
+
+/* What writes rows of an open table and their entries in its indexes. There are no triggers. */
+typedef struct Writer
+{
+	Relation table;
+	EState *executor;
+	ResultRelInfo *target;
+	TupleTableSlot *slot; /* of the row to be written */
+} Writer;
+
+extern void recall_open_writer(Writer *writer, Relation table);
+extern void recall_close_writer(Writer *writer);
+
+/* Put a copy of a row into the writer's slot, to be changed there. */
+extern void recall_copy_row(Writer *writer, TupleTableSlot *from);
+static inline void
+recall_set(Writer *writer, AttrNumber column, Datum value)
+{
+	writer->slot->tts_values[column - 1] = value;
+	writer->slot->tts_isnull[column - 1] = false;
+}
+
+/* Write the slot: as another version of a row that a snapshot sees, or as a new row. What somebody
+ * else is changing is waited for, or left. */
+extern TM_Result recall_update(Writer *writer, ItemPointer row, Snapshot snapshot, bool waits);
+extern void recall_insert(Writer *writer);
+/* Lock the row that was found, unless somebody else has it or has changed it. */
+extern bool recall_try_lock(Search *search);
+extern TM_Result recall_delete(Relation table, ItemPointer row, Snapshot snapshot);
+
+/* Find the value of an enum column's type that has a label. */
+extern Oid recall_label(Relation table, AttrNumber column, const char *label);
+
+#endif /* RECALL_TABLE_H */

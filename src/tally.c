@@ -1,0 +1,58 @@
+/*
+ * tally.c
+ *		Counting what became of a recycle record's re-dial rows.
+ *
+ * A record is counted in slots, so that calls which end at the same moment do not wait for each
+ * other. Nearly always the slot of this process is there and can be counted up in place; the first
+ * time it is made in SQL, which knows what to do when two make it at once.
+ */
+#include "tally.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "parser/parse_func.h"
+#include "table.h"
+#include "utils/snapmgr.h"
+
+#define SLOTS 16
+
+static bool
+count_up(int32 tenant, int64 record, int64 dialled, int64 reached)
+{
+	Search slots;
+	Writer writer;
+	TM_Result outcome = TM_Deleted;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	recall_open_search(&slots, &recall_recycle_tally, "recycle_tally_pkey", 3, RowExclusiveLock,
+					   GetActiveSnapshot());
+	if (recall_find3(&slots, Int32GetDatum(tenant), Int64GetDatum(record),
+					 Int16GetDatum(MyProcPid % SLOTS)))
+	{
+		dialled += DatumGetInt64(recall_known(&slots, RECYCLE_TALLY_dialled));
+		reached += DatumGetInt64(recall_known(&slots, RECYCLE_TALLY_reached));
+		recall_open_writer(&writer, slots.table);
+		recall_copy_row(&writer, slots.slot);
+		recall_set(&writer, RECYCLE_TALLY_dialled, Int64GetDatum(dialled));
+		recall_set(&writer, RECYCLE_TALLY_reached, Int64GetDatum(reached));
+		outcome = recall_update(&writer, &slots.slot->tts_tid, GetActiveSnapshot(), true);
+		recall_close_writer(&writer);
+	}
+	recall_close_search(&slots);
+	PopActiveSnapshot();
+	return outcome == TM_Ok;
+}
+
+void
+recall_tally_calls(int32 tenant, int64 record, int64 dialled, int64 reached)
+{
+	Oid types[] = { INT4OID, INT8OID, INT8OID, INT8OID, INT8OID };
+
+	CommandCounterIncrement();
+	if (!count_up(tenant, record, dialled, reached))
+		OidFunctionCall5(
+			LookupFuncName(list_make2(makeString("recall"), makeString("_tally")), 5, types, false),
+			Int32GetDatum(tenant), Int64GetDatum(record), Int64GetDatum(dialled),
+			Int64GetDatum(reached), Int64GetDatum(0));
+}
