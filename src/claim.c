@@ -257,23 +257,34 @@ is_open_for(const Claim *claim, Picker *picker)
 	return DatumGetBool(recall_is_open(call)) && !call->isnull;
 }
 
-/* Whether the permit that the queue is at may be dialled, and nothing more is to be asked of it. */
-static bool
-is_plain(const Claim *claim, Picker *picker)
+/* What a permit is that is due. */
+typedef enum Kind
+{
+	TAKEN, /* by somebody whose claim has not committed yet */
+	PLAIN, /* it may be dialled, and nothing more is to be asked of it */
+	OTHER
+} Kind;
+
+static Kind
+kind_of_permit(const Claim *claim, Picker *picker)
 {
 	const Search *queue = &picker->queue;
+	Datum contact = recall_known(queue, DIAL_contact_id);
+	Datum number = recall_known(queue, DIAL_number);
 	bool has_no_record;
 	int64 record = DatumGetInt64(recall_value(queue, DIAL_recycle_id, &has_no_record));
-	Datum number = recall_known(queue, DIAL_number);
 
+	if (recall_is_out(&picker->out, claim->tenant, number))
+		return recall_known(&picker->out, DIAL_contact_id) == contact ? TAKEN : OTHER;
 	if (has_no_record
 			? claim->terms->limited && DatumGetInt32(recall_known(queue, DIAL_attempt)) > 1
 			: !has_policy_of_task(claim, picker, record))
-		return false;
-	return recall_find2(&picker->contacts, Int32GetDatum(claim->tenant),
-						recall_known(queue, DIAL_contact_id)) &&
-		   is_open_for(claim, picker) && !is_suppressed(claim, picker, number) &&
-		   !recall_is_out(&picker->out, claim->tenant, number);
+		return OTHER;
+	if (is_suppressed(claim, picker, number) ||
+		!recall_find2(&picker->contacts, Int32GetDatum(claim->tenant), contact) ||
+		!is_open_for(claim, picker))
+		return OTHER;
+	return PLAIN;
 }
 
 /* ---------------------------------------------------------------- taking */
@@ -388,9 +399,9 @@ claim_plain(Claim *claim)
 		begin_below(&picker);
 	while (looked_at < claim->max_rows && go_on(claim, &picker))
 	{
-		if (!is_plain(claim, &picker))
-			looked_at++;
-		else if (take(claim, &picker))
+		Kind kind = kind_of_permit(claim, &picker);
+
+		if (kind == OTHER || (kind == PLAIN && take(claim, &picker)))
 			looked_at++;
 	}
 	recall_walk_passes();
@@ -572,6 +583,8 @@ read_terms(Claim *claim, bool has_task)
 		recall_deny_plainly(psprintf("task null of tenant %d", claim->tenant));
 	PushActiveSnapshot(GetTransactionSnapshot());
 	claim->terms = recall_read_terms(claim->tenant, claim->task, GetActiveSnapshot());
+	if (claim->terms->calling_hours != NULL)
+		recall_read_tenant(claim->terms, claim->tenant, GetActiveSnapshot());
 	PopActiveSnapshot();
 }
 
@@ -620,7 +633,7 @@ recall_claim(PG_FUNCTION_ARGS)
 	Oid schema = get_namespace_oid("recall", false);
 
 	InitMaterializedSRF(fcinfo, 0);
-	recall_require_dial(fcinfo->args[0]);
+	recall_require_dial(fcinfo);
 	check_arguments(fcinfo);
 	PreventCommandIfReadOnly("recall.claim()");
 	claim.lease = recall_lease_length(PG_ARGISNULL(3) ? NULL : PG_GETARG_INTERVAL_P(3));

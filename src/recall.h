@@ -32,8 +32,9 @@ extern void recall_report_parse_error(const char *type_name, const char *text,
 
 /* rights.c */
 extern Oid recall_extension_owner(void);
-/* 42501 unless the caller has the right "dial" in the tenant. */
-extern void recall_require_dial(NullableDatum tenant);
+/* 42501 unless the caller has the right "dial" in the tenant, a public function's first argument.
+ */
+extern void recall_require_dial(FunctionCallInfo fcinfo);
 
 /* raise.c */
 extern const char *recall_row_prefix(int64 row);

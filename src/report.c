@@ -318,7 +318,7 @@ recall_report(PG_FUNCTION_ARGS)
 	Recorder recorder;
 	Report report = { 0 };
 
-	recall_require_dial(fcinfo->args[0]);
+	recall_require_dial(fcinfo);
 	PreventCommandIfReadOnly("recall.report()");
 	memcpy(report.fields, &fcinfo->args[1], sizeof(report.fields));
 	open_recorder(&recorder, PG_GETARG_INT32(0), GetCurrentTimestamp());

@@ -89,10 +89,9 @@ void
 recall_open_search(Search *search, RecallTable *table, const char *index, int number_keys,
 				   LOCKMODE lock, Snapshot snapshot)
 {
-	Oid schema = get_namespace_oid("recall", false);
-
 	search->table = recall_open_table(table, lock);
-	search->index = index_open(get_relname_relid(index, schema), AccessShareLock);
+	search->index =
+		index_open(get_relname_relid(index, RelationGetNamespace(search->table)), AccessShareLock);
 	search->slot = table_slot_create(search->table, NULL);
 	for (int i = 0; i < number_keys; i++)
 		init_key(&search->keys[i], search->index, i + 1);

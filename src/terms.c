@@ -38,8 +38,8 @@ read_task(Terms *terms, int32 tenant, int64 task, Snapshot snapshot)
 	recall_close_search(&tasks);
 }
 
-static void
-read_tenant(Terms *terms, int32 tenant, Snapshot snapshot)
+void
+recall_read_tenant(Terms *terms, int32 tenant, Snapshot snapshot)
 {
 	Search tenants;
 
@@ -123,7 +123,6 @@ recall_read_terms(int32 tenant, int64 task, Snapshot snapshot)
 	Terms *terms = palloc0(sizeof(Terms));
 
 	read_task(terms, tenant, task, snapshot);
-	read_tenant(terms, tenant, snapshot);
 	read_limits(terms);
 	terms->suppresses = suppresses(tenant, snapshot);
 	read_suspended_batches(terms, tenant, task, snapshot);
@@ -154,6 +153,7 @@ recall_terms(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &row) != TYPEFUNC_COMPOSITE || row->natts != 10)
 		elog(ERROR, "_terms() returns a row type of ten columns");
 	terms = recall_read_terms(PG_GETARG_INT32(0), PG_GETARG_INT64(1), GetActiveSnapshot());
+	recall_read_tenant(terms, PG_GETARG_INT32(0), GetActiveSnapshot());
 	values[0] = ObjectIdGetDatum(terms->state);
 	values[1] = PointerGetDatum(terms->policy);
 	nulls[1] = terms->policy == NULL;

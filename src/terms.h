@@ -24,7 +24,8 @@ typedef struct Terms
 	bool limited;	 /* whether the policy limits anything */
 	bool per_number; /* whether it limits anything per number */
 	struct varlena *calling_hours;
-	text *time_zone; /* the tenant's */
+	/* The tenant's, which only calling hours ask for: */
+	text *time_zone;
 	struct varlena *holidays;
 	bool suppresses; /* whether the tenant suppresses any number */
 	Ids suspended;	 /* batches whose permits wait */
@@ -33,6 +34,7 @@ typedef struct Terms
 
 /* Read the terms of a task, in memory of the current context; 42501 when there is no such task. */
 extern Terms *recall_read_terms(int32 tenant, int64 task, Snapshot snapshot);
+extern void recall_read_tenant(Terms *terms, int32 tenant, Snapshot snapshot);
 
 static inline bool
 recall_has_id(const Ids *ids, int64 id)
