@@ -260,7 +260,7 @@ CREATE TABLE recall.dial (
 	dialer      text,
 	is_outdated boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (tenant_id, contact_id)
-);
+) WITH (fillfactor = 70); -- room for the claimed version of a permit beside the ready one
 CREATE INDEX dial_queue ON recall.dial (tenant_id, task_id, priority DESC, due_at, contact_id) WHERE state = 'ready';
 CREATE UNIQUE INDEX dial_number_out ON recall.dial (tenant_id, number) WHERE state <> 'ready';
 COMMENT ON TABLE recall.dial IS 'The queue of permits to dial: at most one for a contact.';

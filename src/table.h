@@ -22,46 +22,33 @@
 #include "utils/snapshot.h"
 
 /* The columns of a table in their order. Later versions add columns at the end. */
-#define TENANT_COLUMNS(C)                                                                          \
-	C(TENANT, tenant_id)                                                                           \
-	C(TENANT, name)                                                                                \
-	C(TENANT, time_zone) C(TENANT, obs_url_mode) C(TENANT, recycle_limit) C(TENANT, holidays)
-#define TASK_COLUMNS(C)                                                                            \
-	C(TASK, tenant_id)                                                                             \
-	C(TASK, task_id)                                                                               \
-	C(TASK, name) C(TASK, task_type) C(TASK, state) C(TASK, policy) C(TASK, calling_hours)         \
-		C(TASK, priority) C(TASK, auto_recall)
-#define BATCH_COLUMNS(C)                                                                           \
-	C(BATCH, tenant_id) C(BATCH, batch_id) C(BATCH, task_id) C(BATCH, name) C(BATCH, state)
+/* clang-format off */
+#define TENANT_COLUMNS(C) C(TENANT, tenant_id) C(TENANT, name) C(TENANT, time_zone) \
+	C(TENANT, obs_url_mode) C(TENANT, recycle_limit) C(TENANT, holidays)
+#define TASK_COLUMNS(C) C(TASK, tenant_id) C(TASK, task_id) C(TASK, name) C(TASK, task_type) \
+	C(TASK, state) C(TASK, policy) C(TASK, calling_hours) C(TASK, priority) C(TASK, auto_recall)
+#define BATCH_COLUMNS(C) C(BATCH, tenant_id) C(BATCH, batch_id) C(BATCH, task_id) \
+	C(BATCH, name) C(BATCH, state)
 #define BUSINESS_RESULT_COLUMNS(C) C(BUSINESS_RESULT, tenant_id) C(BUSINESS_RESULT, code)
-#define CONTACT_COLUMNS(C)                                                                         \
-	C(CONTACT, tenant_id)                                                                          \
-	C(CONTACT, contact_id)                                                                         \
-	C(CONTACT, batch_id) C(CONTACT, priority) C(CONTACT, numbers) C(CONTACT, time_zone)            \
-		C(CONTACT, reference) C(CONTACT, attributes)
-#define CALL_COLUMNS(C)                                                                            \
-	C(CALL, tenant_id)                                                                             \
-	C(CALL, attempt)                                                                               \
-	C(CALL, batch_id) C(CALL, contact_id) C(CALL, recycle_id) C(CALL, started_at)                  \
-		C(CALL, ended_at) C(CALL, recorded_at) C(CALL, failure_cause) C(CALL, number)              \
-			C(CALL, business_result) C(CALL, raw_code) C(CALL, agent) C(CALL, token)               \
-				C(CALL, assumed)
-#define RECYCLE_COLUMNS(C)                                                                         \
-	C(RECYCLE, tenant_id)                                                                          \
-	C(RECYCLE, recycle_id) C(RECYCLE, batch_id) C(RECYCLE, state) C(RECYCLE, policy)
-#define RECYCLE_TALLY_COLUMNS(C)                                                                   \
-	C(RECYCLE_TALLY, tenant_id)                                                                    \
-	C(RECYCLE_TALLY, recycle_id)                                                                   \
-	C(RECYCLE_TALLY, slot) C(RECYCLE_TALLY, dialled) C(RECYCLE_TALLY, reached)                     \
-		C(RECYCLE_TALLY, taken_out)
-#define DIAL_COLUMNS(C)                                                                            \
-	C(DIAL, tenant_id)                                                                             \
-	C(DIAL, attempt)                                                                               \
-	C(DIAL, contact_id) C(DIAL, task_id) C(DIAL, batch_id) C(DIAL, due_at) C(DIAL, priority)       \
-		C(DIAL, state) C(DIAL, number) C(DIAL, recycle_id) C(DIAL, agent) C(DIAL, token)           \
-			C(DIAL, claimed_at) C(DIAL, lease_until) C(DIAL, dialer) C(DIAL, is_outdated)
-#define SUPPRESSION_COLUMNS(C)                                                                     \
-	C(SUPPRESSION, tenant_id) C(SUPPRESSION, number) C(SUPPRESSION, task_id) C(SUPPRESSION, until)
+#define CONTACT_COLUMNS(C) C(CONTACT, tenant_id) C(CONTACT, contact_id) C(CONTACT, batch_id) \
+	C(CONTACT, priority) C(CONTACT, numbers) C(CONTACT, time_zone) C(CONTACT, reference) \
+	C(CONTACT, attributes)
+#define CALL_COLUMNS(C) C(CALL, tenant_id) C(CALL, attempt) C(CALL, batch_id) \
+	C(CALL, contact_id) C(CALL, recycle_id) C(CALL, started_at) C(CALL, ended_at) \
+	C(CALL, recorded_at) C(CALL, failure_cause) C(CALL, number) C(CALL, business_result) \
+	C(CALL, raw_code) C(CALL, agent) C(CALL, token) C(CALL, assumed)
+#define RECYCLE_COLUMNS(C) C(RECYCLE, tenant_id) C(RECYCLE, recycle_id) C(RECYCLE, batch_id) \
+	C(RECYCLE, state) C(RECYCLE, policy)
+#define RECYCLE_TALLY_COLUMNS(C) C(RECYCLE_TALLY, tenant_id) C(RECYCLE_TALLY, recycle_id) \
+	C(RECYCLE_TALLY, slot) C(RECYCLE_TALLY, dialled) C(RECYCLE_TALLY, reached) \
+	C(RECYCLE_TALLY, taken_out)
+#define DIAL_COLUMNS(C) C(DIAL, tenant_id) C(DIAL, attempt) C(DIAL, contact_id) \
+	C(DIAL, task_id) C(DIAL, batch_id) C(DIAL, due_at) C(DIAL, priority) C(DIAL, state) \
+	C(DIAL, number) C(DIAL, recycle_id) C(DIAL, agent) C(DIAL, token) C(DIAL, claimed_at) \
+	C(DIAL, lease_until) C(DIAL, dialer) C(DIAL, is_outdated)
+#define SUPPRESSION_COLUMNS(C) C(SUPPRESSION, tenant_id) C(SUPPRESSION, number) \
+	C(SUPPRESSION, task_id) C(SUPPRESSION, until)
+/* clang-format on */
 
 #define COLUMN_NUMBER(table, column) table##_##column,
 #define COLUMN_NUMBERS(table)                                                                      \
