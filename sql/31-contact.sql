@@ -49,13 +49,14 @@ BEGIN
 	INSERT INTO recall.contact (tenant_id, contact_id, batch_id, priority, numbers, time_zone, reference, attributes)
 	VALUES (add_contact.tenant_id, created, add_contact.batch_id, coalesce(add_contact.priority, 0), add_contact.numbers,
 		recall._check_time_zone(add_contact.time_zone), add_contact.reference, add_contact.attributes);
+	PERFORM recall._suppress_erased_of(tenant_id, created);
 	IF batch.state = 'started' THEN
 		PERFORM recall._queue_first_attempts(batch, created - 1, now());
 	END IF;
 	RETURN created;
 END $$;
 COMMENT ON FUNCTION recall.add_contact(int, bigint, text[], text, int, text, jsonb) IS
-'Adds a contact to a batch and returns its id; in a started batch its first attempt is queued. numbers: 1 to 10 in the order in which to try them, each "+" and 7 to 15 digits (ITU-T E.164); time_zone: IANA, null = the tenant''s; priority: higher first. Right: manage. Errors: 42501; 22P02 a number; 22023 no or too many numbers, an unknown time zone; 55000 the batch is finished.';
+'Adds a contact to a batch and returns its id; in a started batch its first attempt is queued. numbers: 1 to 10 in the order in which to try them, each "+" and 7 to 15 digits (ITU-T E.164); time_zone: IANA, null = the tenant''s; priority: higher first. A number that was erased is put on the do-not-call list again. Right: manage. Errors: 42501; 22P02 a number; 22023 no or too many numbers, an unknown time zone; 55000 the batch is finished.';
 
 CREATE FUNCTION recall._read_source(source regclass, notice_others boolean) RETURNS SETOF record
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'recall_read_source';
@@ -89,6 +90,7 @@ BEGIN
 	GET DIAGNOSTICS added = ROW_COUNT;
 
 	PERFORM recall._next_id(tenant_id, 'contact', added);
+	PERFORM recall._suppress_erased_of(tenant_id, first_id);
 	IF batch.state = 'started' THEN
 		PERFORM recall._queue_first_attempts(batch, first_id - 1, now());
 	END IF;

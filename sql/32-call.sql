@@ -32,7 +32,7 @@ BEGIN
 			format('%sbusiness result "%s" does not exist in tenant %s', row_prefix, business_result, tenant_id),
 			recall._result_hint(tenant_id, business_result));
 	WHEN 'number' THEN
-		PERFORM recall._invalid(format('%snumber "%s" is not one of contact %s', row_prefix, number, contact_id),
+		PERFORM recall._invalid(format('%snumber "%s" is not one of contact %s', row_prefix, recall._mask_number(number), contact_id),
 			'A call is made to one of the numbers of its contact.');
 	WHEN 'times' THEN
 		PERFORM recall._invalid(
@@ -79,9 +79,9 @@ BEGIN
 	WHERE c.tenant_id = record_call.tenant_id AND c.contact_id = record_call.contact_id;
 	IF FOUND THEN
 		PERFORM recall._lock_batch(tenant_id, contact.batch_id, false);
-		PERFORM FROM recall.contact c
+		SELECT * INTO contact FROM recall.contact c
 		WHERE c.tenant_id = record_call.tenant_id AND c.contact_id = record_call.contact_id
-		FOR NO KEY UPDATE;
+		FOR NO KEY UPDATE; -- it may have been erased meanwhile
 		permit := recall._lock_permit(tenant_id, contact_id);
 	END IF;
 

@@ -52,6 +52,7 @@ CREATE FUNCTION recall.unsuppress(tenant_id int, number text, task_id bigint DEF
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	was_suppressed boolean;
+	was_erased boolean := false;
 BEGIN
 	PERFORM recall._require(tenant_id, 'manage');
 	PERFORM recall._require_scope(tenant_id, task_id);
@@ -61,14 +62,21 @@ BEGIN
 	WHERE s.tenant_id = unsuppress.tenant_id AND s.number = unsuppress.number
 	AND s.task_id IS NOT DISTINCT FROM unsuppress.task_id;
 	was_suppressed := FOUND;
-	IF was_suppressed THEN
+	IF task_id IS NULL THEN
+		DELETE FROM recall.erased_number e
+		USING recall.erasure_key k
+		WHERE k.tenant_id = unsuppress.tenant_id AND e.tenant_id = k.tenant_id
+		AND e.number_hash = recall._number_hash(k.key, unsuppress.number);
+		was_erased := FOUND;
+	END IF;
+	IF was_suppressed OR was_erased THEN
 		PERFORM recall._log(tenant_id, 'suppression', number, 'unsuppress',
 			detail => jsonb_strip_nulls(jsonb_build_object('task_id', task_id)));
 	END IF;
-	RETURN was_suppressed;
+	RETURN was_suppressed OR was_erased;
 END $$;
 COMMENT ON FUNCTION recall.unsuppress(int, text, bigint) IS
-'Takes a number off the do-not-call list of a task or, with a null task_id, of the whole tenant, and tells whether it was on it; one list says nothing of the other. Right: manage. Errors: 42501; 22P02 a number.';
+'Takes a number off the do-not-call list of a task or, with a null task_id, of the whole tenant, and tells whether it was on it; one list says nothing of the other. That of the tenant also holds the numbers that were erased. Right: manage. Errors: 42501; 22P02 a number.';
 
 CREATE FUNCTION recall._suppressed_numbers(tenant_id int, task_id bigint, numbers text[], at timestamptz) RETURNS text[]
 LANGUAGE sql STABLE

@@ -220,6 +220,7 @@ BEGIN
 		step := step + 1;
 		/* A number that may not be called is in the way only when none is left, which is a check of its own. */
 		all_passed := all_passed AND (passed OR check_name IN ('invalid number', 'number limit', 'suppression'));
+		detail := recall._show_text(explain.tenant_id, detail);
 		RETURN NEXT;
 	END LOOP;
 
@@ -234,7 +235,8 @@ BEGIN
 		WHEN permit.state IS NOT NULL THEN format('%s: %s', coalesce(judged.verdict, 'queued'), recall._explain_permit(permit, time_zone))
 		WHEN asked IS NULL THEN 'not recalled: recall is not enabled'
 		ELSE format('%s: %s', judged.verdict, judged.reason) END;
+	detail := recall._show_text(explain.tenant_id, detail);
 	RETURN NEXT;
 END $$;
 COMMENT ON FUNCTION recall.explain(int, bigint, timestamptz) IS
-'Why a contact is called at an instant, or is not, and when it will be: a row for each check in its order, with the figures behind it and times by the callee''s clock. passed: it does not stand in the way of a call at that instant. The last row is the verdict that a recycle of the batch by the task''s policy would find, or the permit that waits; it has passed when the contact may be recalled and called at the instant, or the permit claimed. The row "claim" tells what stands in a waiting permit''s way. Right: read. Errors: 42501.';
+'Why a contact is called at an instant, or is not, and when it will be: a row for each check in its order, with the figures behind it and times by the callee''s clock. passed: it does not stand in the way of a call at that instant. The last row is the verdict that a recycle of the batch by the task''s policy would find, or the permit that waits; it has passed when the contact may be recalled and called at the instant, or the permit claimed. The row "claim" tells what stands in a waiting permit''s way. Without the right to dial or manage numbers are masked. Right: read. Errors: 42501.';

@@ -40,6 +40,9 @@ BEGIN
 			CASE batch.state WHEN 'created' THEN 'Start the batch with recall.start_batch().' ELSE 'A finished batch is final.' END);
 	END IF;
 	PERFORM FROM recall.contact c WHERE c.tenant_id = contact.tenant_id AND c.contact_id = contact.contact_id FOR NO KEY UPDATE;
+	IF NOT FOUND THEN
+		PERFORM recall._deny(format('contact %s of tenant %s', contact.contact_id, contact.tenant_id)); -- it was erased meanwhile
+	END IF;
 	permit := recall._lock_permit(contact.tenant_id, contact.contact_id);
 	IF permit.state <> 'ready' THEN
 		PERFORM recall._raise_call_fault(contact.tenant_id, 'permit', '', contact.contact_id, NULL, NULL, NULL, NULL);

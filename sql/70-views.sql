@@ -1,4 +1,7 @@
-/* What people look at. Each view shows the tenants in which the caller has the right "read". */
+/*
+ * What people look at. Each view shows the tenants in which the caller has the right "read"; whoever may neither dial
+ * nor manage there sees numbers masked.
+ */
 
 CREATE VIEW recall.task_overview WITH (security_barrier) AS
 SELECT t.tenant_id, t.task_id, t.name AS task, t.task_type, t.state, t.priority, t.policy, t.calling_hours, t.auto_recall,
@@ -58,9 +61,10 @@ COMMENT ON COLUMN recall.batch_overview.recycles IS 'Its recycle records.';
 COMMENT ON COLUMN recall.batch_overview.last_recycle IS 'The state of the latest of these.';
 
 CREATE VIEW recall.completed_call WITH (security_barrier) AS
-SELECT k.tenant_id, b.task_id, k.batch_id, k.contact_id, k.attempt, k.number,
+SELECT k.tenant_id, b.task_id, k.batch_id, k.contact_id, k.attempt, recall._show_number(k.tenant_id, k.number) AS number,
 	pg_catalog.concat_ws(': ', coalesce(k.failure_cause::text, 'answered'), k.business_result) AS outcome, k.failure_cause, k.business_result,
-	r.name AS result_name, k.started_at, k.ended_at, k.ended_at - k.started_at AS duration, k.raw_code, k.agent, k.recycle_id, k.assumed
+	r.name AS result_name, k.started_at, k.ended_at, k.ended_at - k.started_at AS duration, recall._show_text(k.tenant_id, k.raw_code) AS raw_code,
+	recall._show_text(k.tenant_id, k.agent) AS agent, k.recycle_id, k.assumed
 FROM recall.call k
 JOIN recall.batch b ON b.tenant_id = k.tenant_id AND b.batch_id = k.batch_id
 LEFT JOIN recall.business_result r ON r.tenant_id = k.tenant_id AND r.code = k.business_result
@@ -87,7 +91,7 @@ COMMENT ON COLUMN recall.completed_call.recycle_id IS 'The recycle record that i
 CREATE VIEW recall.recycle_record WITH (security_barrier) AS
 SELECT r.tenant_id, r.recycle_id, t.name AS task, b.name AS batch, r.state, r.policy, r.requested_by, r.requested_at, r.cap,
 	r.matched, r.emitted, r.judged - r.matched AS excluded, r.matched - r.emitted AS over_cap, r.withdrawn + y.taken_out AS withdrawn,
-	y.dialled, y.reached, r.emitted - r.withdrawn - y.taken_out - y.dialled AS pending, r.started_at, r.finished_at, r.error, b.task_id, r.batch_id
+	y.dialled, y.reached, r.emitted - r.withdrawn - y.taken_out - y.dialled AS pending, r.started_at, r.finished_at, recall._show_text(r.tenant_id, r.error) AS error, b.task_id, r.batch_id
 FROM recall.recycle r
 JOIN recall.batch b ON b.tenant_id = r.tenant_id AND b.batch_id = r.batch_id
 JOIN recall.task t ON t.tenant_id = b.tenant_id AND t.task_id = b.task_id
@@ -124,7 +128,7 @@ COMMENT ON COLUMN recall.recycle_record.task_id IS 'The task.';
 COMMENT ON COLUMN recall.recycle_record.batch_id IS 'The batch.';
 
 CREATE VIEW recall.redial WITH (security_barrier) AS
-SELECT d.tenant_id, d.task_id, d.batch_id, d.contact_id, d.number, d.attempt, d.due_at,
+SELECT d.tenant_id, d.task_id, d.batch_id, d.contact_id, recall._show_number(d.tenant_id, d.number) AS number, d.attempt, d.due_at,
 	CASE WHEN d.lease_until <= pg_catalog.clock_timestamp() THEN 'unknown' ELSE d.state END AS state, d.recycle_id
 FROM recall.dial d
 WHERE d.attempt > 1 AND d.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
@@ -140,9 +144,9 @@ COMMENT ON COLUMN recall.redial.state IS 'ready, claimed, or unknown once the le
 COMMENT ON COLUMN recall.redial.recycle_id IS 'The record that made it.';
 
 CREATE VIEW recall.permit WITH (security_barrier) AS
-SELECT d.tenant_id, d.task_id, d.batch_id, d.contact_id, d.number, d.attempt, d.priority, d.due_at,
+SELECT d.tenant_id, d.task_id, d.batch_id, d.contact_id, recall._show_number(d.tenant_id, d.number) AS number, d.attempt, d.priority, d.due_at,
 	CASE WHEN d.lease_until <= pg_catalog.clock_timestamp() THEN 'unknown' ELSE d.state END AS state,
-	d.agent, d.recycle_id, d.dialer, d.claimed_at, d.lease_until
+	recall._show_text(d.tenant_id, d.agent) AS agent, d.recycle_id, recall._show_text(d.tenant_id, d.dialer) AS dialer, d.claimed_at, d.lease_until
 FROM recall.dial d
 WHERE d.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
 COMMENT ON VIEW recall.permit IS
@@ -163,7 +167,9 @@ COMMENT ON COLUMN recall.permit.claimed_at IS 'When that was.';
 COMMENT ON COLUMN recall.permit.lease_until IS 'Until when that dialer has it.';
 
 CREATE VIEW recall.audit WITH (security_barrier) AS
-SELECT e.tenant_id, e.at, e.role, e.session_role, e.kind, e.record_id, e.action, e.from_state, e.to_state, e.detail
+SELECT e.tenant_id, e.at, e.role, e.session_role, e.kind,
+	CASE e.kind WHEN 'suppression' THEN recall._show_number(e.tenant_id, e.record_id) ELSE e.record_id END AS record_id,
+	e.action, e.from_state, e.to_state, recall._show_text(e.tenant_id, e.detail) AS detail
 FROM recall.event e
 WHERE e.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
 COMMENT ON VIEW recall.audit IS 'The audit: who did what to which record. Right: read.';
@@ -179,11 +185,18 @@ COMMENT ON COLUMN recall.audit.to_state IS 'The state after, when it changed.';
 COMMENT ON COLUMN recall.audit.detail IS 'The particulars.';
 
 
+/* Two halves, so that who sees a number whole finds it by the index. Together they show the tenants of _readable_tenants(). */
 CREATE VIEW recall.suppressed_number WITH (security_barrier) AS
-SELECT s.tenant_id, s.number, s.task_id, t.name AS task, s.until, s.reason, s.role, s.created_at
+SELECT s.tenant_id, s.number, s.task_id,
+	(SELECT t.name FROM recall.task t WHERE t.tenant_id = s.tenant_id AND t.task_id = s.task_id) AS task, s.until, s.reason, s.role, s.created_at
 FROM recall.suppression s
-LEFT JOIN recall.task t ON t.tenant_id = s.tenant_id AND t.task_id = s.task_id
-WHERE s.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
+WHERE s.tenant_id = ANY (ARRAY(SELECT recall._tenants_with_numbers()))
+UNION ALL
+SELECT s.tenant_id, recall._mask_number(s.number), s.task_id,
+	(SELECT t.name FROM recall.task t WHERE t.tenant_id = s.tenant_id AND t.task_id = s.task_id), s.until, recall._mask_numbers(s.reason), s.role,
+	s.created_at
+FROM recall.suppression s
+WHERE s.tenant_id = ANY (ARRAY(SELECT recall._tenants_without_numbers()));
 COMMENT ON VIEW recall.suppressed_number IS 'The do-not-call list, also what is over by now. Right: read.';
 COMMENT ON COLUMN recall.suppressed_number.tenant_id IS 'The tenant that does not call.';
 COMMENT ON COLUMN recall.suppressed_number.number IS 'The number that is not called.';

@@ -10,6 +10,8 @@
  */
 #include "recall.h"
 
+#include "mask.h"
+
 #include "access/table.h"
 #include "executor/spi.h"
 #include "executor/tstoreReceiver.h"
@@ -83,6 +85,47 @@ build_query(Oid source_oid, TupleDesc source, TupleDesc wanted)
 	return query.data;
 }
 
+/* Raise the error again that reading the source raised, without the numbers in it: a value that
+ * does not convert, a line of a JSON text. */
+static void
+rethrow_masked(MemoryContext context)
+{
+	ErrorData *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+	error->message = recall_mask_message(error->message);
+	error->detail = recall_mask_message(error->detail);
+	error->detail_log = recall_mask_message(error->detail_log);
+	error->hint = recall_mask_message(error->hint);
+	error->context = recall_mask_message(error->context);
+	error->internalquery = recall_mask_message(error->internalquery);
+	ReThrowError(error);
+}
+
+static void
+run_query(const char *query, SPIExecuteOptions *options)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		int outcome;
+
+		SPI_connect();
+		outcome = SPI_execute_extended(query, options);
+		if (outcome != SPI_OK_SELECT)
+			elog(ERROR, "reading the source gave %s", SPI_result_code_string(outcome));
+		SPI_finish();
+	}
+	PG_CATCH();
+	{
+		rethrow_masked(context);
+	}
+	PG_END_TRY();
+}
+
 /*
  * Run a query as the caller, into a tuplestore, in the order in which the table holds its rows.
  */
@@ -93,7 +136,6 @@ read_as_caller(const char *query, Tuplestorestate *rows)
 	int guc_level = NewGUCNestLevel();
 	Oid saved_user;
 	int saved_context;
-	int outcome;
 
 	/* Neither a parallel scan nor one that joins another in the middle gives a table's own order.
 	 */
@@ -109,11 +151,7 @@ read_as_caller(const char *query, Tuplestorestate *rows)
 	options.read_only = true;
 	options.dest = CreateDestReceiver(DestTuplestore);
 	SetTuplestoreDestReceiverParams(options.dest, rows, CurrentMemoryContext, true, NULL, NULL);
-	SPI_connect();
-	outcome = SPI_execute_extended(query, &options);
-	if (outcome != SPI_OK_SELECT)
-		elog(ERROR, "reading the source gave %s", SPI_result_code_string(outcome));
-	SPI_finish();
+	run_query(query, &options);
 
 	SetUserIdAndSecContext(saved_user, saved_context);
 	AtEOXact_GUC(false, guc_level);

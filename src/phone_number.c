@@ -3,9 +3,12 @@
  *		Telephone numbers: "+" and 7 to 15 digits, the form of ITU-T E.164.
  *
  * Nothing is guessed or stripped: a number that is written otherwise is refused at the character
- *where it goes wrong, so that two spellings of one number can never be two people.
+ *where it goes wrong, so that two spellings of one number can never be two people. An error does
+ *not show it whole (see mask.c).
  */
 #include "recall.h"
+
+#include "mask.h"
 
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -36,6 +39,14 @@ first_fault(const char *number, int length)
 	return -1;
 }
 
+static char *
+masked(Datum number)
+{
+	text *whole = DatumGetTextPP(number);
+
+	return recall_mask_number(VARDATA_ANY(whole), VARSIZE_ANY_EXHDR(whole));
+}
+
 static void
 check_number(text *number, int64 row)
 {
@@ -48,7 +59,7 @@ check_number(text *number, int64 row)
 			ERROR,
 			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 			 errmsg("%sinvalid number \"%s\" at character %d", recall_row_prefix(row),
-					text_to_cstring(number), pg_mbstrlen_with_len(start, fault) + 1),
+					recall_mask_number(start, length), pg_mbstrlen_with_len(start, fault) + 1),
 			 errhint("A number is \"+\", the country code and the national number: %d to %d digits "
 					 "without blanks (ITU-T E.164).",
 					 MIN_DIGITS, MAX_DIGITS)));
@@ -100,7 +111,7 @@ recall_check_numbers(PG_FUNCTION_ARGS)
 			if (same_number(DatumGetTextPP(elements[i]), DatumGetTextPP(elements[j])))
 				ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 								errmsg("%snumber \"%s\" stands twice in a contact",
-									   recall_row_prefix(row), TextDatumGetCString(elements[i]))));
+									   recall_row_prefix(row), masked(elements[i]))));
 	}
 	PG_RETURN_ARRAYTYPE_P(numbers);
 }

@@ -35,6 +35,8 @@ extern Oid recall_extension_owner(void);
 /* 42501 unless the caller has the right "dial" in the tenant, a public function's first argument.
  */
 extern void recall_require_dial(FunctionCallInfo fcinfo);
+/* Whether the caller sees a tenant's numbers whole. */
+extern bool recall_may_see_numbers(int32 tenant);
 
 /* raise.c */
 extern const char *recall_row_prefix(int64 row);

@@ -7,6 +7,8 @@
  */
 #include "recall.h"
 
+#include "failure_cause_map.h"
+
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
@@ -137,6 +139,14 @@ static bool
 has_right(int32 tenant, Oid required)
 {
 	return is_member_with(tenant, required) || (is_owner() && tenant_exists(tenant));
+}
+
+/* Whether the caller sees numbers whole: those who dial or manage do. */
+bool
+recall_may_see_numbers(int32 tenant)
+{
+	return has_right(tenant, recall_enum_value("privilege", "dial")) ||
+		   has_right(tenant, recall_enum_value("privilege", "manage"));
 }
 
 /* _is_owner() returns boolean */

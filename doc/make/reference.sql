@@ -34,9 +34,12 @@ INSERT INTO section VALUES
 	'{preview,recycle,pause_recycle,resume_recycle,retry_recycle,cancel_recycle,withdraw_recycle}'),
 (10, 'Asking why, and what if', NULL,
 	'{explain,simulate,simulate_attempts}'),
-(11, 'Running it', NULL,
+(11, 'Personal data',
+	'What is kept where, and what these leave: [privacy.md](privacy.md).',
+	'{erase_number,purge_batch,purge_before}'),
+(12, 'Running it', NULL,
 	'{process,schedule,unschedule,health}'),
-(12, 'Steps of the processor',
+(13, 'Steps of the processor',
 	'Internal: `recall.process()` calls them with the rights of its caller, so the scheduler''s role needs EXECUTE on them. Nobody else calls them.',
 	'{_begin_tick,_expire,_settle,_step,_end_tick}');
 

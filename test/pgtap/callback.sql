@@ -74,7 +74,7 @@ SELECT t.refused(format('SELECT recall.schedule_callback(%s, 9, %s)', :acme, x.r
 	('NULL', 'a call-back needs a time', 'Give the instant that was promised; a time that is past means as soon as possible.', 'no time'),
 	($$'infinity'$$, 'a call-back needs a time', 'Give the instant that was promised; a time that is past means as soon as possible.', 'the end of time'),
 	($$'-infinity'$$, 'a call-back needs a time', 'Give the instant that was promised; a time that is past means as soon as possible.', 'the beginning of time'),
-	($$now(), t.number(10)$$, format('number "%s" is not one of contact 9', t.number(10)), 'A call is made to one of the numbers of its contact.', 'another contact''s number'),
+	($$now(), t.number(10)$$, format('number "%s" is not one of contact 9', recall._mask_number(t.number(10))), 'A call is made to one of the numbers of its contact.', 'another contact''s number'),
 	($$now(), ''$$, 'number "" is not one of contact 9', 'A call is made to one of the numbers of its contact.', 'an empty number'),
 	($$now(), NULL, repeat('x', 201)$$, 'the name of an agent is too long', 'It has up to 200 characters.', 'an agent with a long name')) AS x(rest, message, hint, what);
 SELECT t.denied(format('SELECT recall.schedule_callback(%s, %s, now())', :acme, coalesce(c, 'NULL')), format('contact %s of tenant %s', coalesce(c, 'null'), :acme), 'contact ' || coalesce(c, 'null')) FROM unnest('{99,-1,NULL}'::text[]) c;

@@ -32,7 +32,7 @@ SELECT lives_ok(format($$SELECT recall.record_call(%s, 3, NULL, NULL, started_at
 SELECT t.refused(format('SELECT recall.record_call(%s, %s)', :acme, x.rest), '22023', x.message, x.hint, x.what) FROM (VALUES
 	($$4, NULL, 'calback'$$, format('business result "calback" does not exist in tenant %s', :acme), 'Perhaps you meant "callback".', 'a misspelt result names the nearest'),
 	($$4, NULL, ''$$, format('business result "" does not exist in tenant %s', :acme), 'Business results are added with recall.create_business_result().', 'an empty result is none of the tenant''s'),
-	($$4, NULL, NULL, t.number(5)$$, format('number "%s" is not one of contact 4', t.number(5)), 'A call is made to one of the numbers of its contact.', 'another contact''s number'),
+	($$4, NULL, NULL, t.number(5)$$, format('number "%s" is not one of contact 4', recall._mask_number(t.number(5))), 'A call is made to one of the numbers of its contact.', 'another contact''s number'),
 	($$4, NULL, NULL, '+49'$$, 'number "+49" is not one of contact 4', 'A call is made to one of the numbers of its contact.', 'what is no number at all'),
 	($$4, NULL, NULL, NULL, '2026-01-02 00:00+00', '2026-01-01 00:00+00'$$, 'a call cannot last from 2026-01-02 00:00:00+00 to 2026-01-01 00:00:00+00',
 		'A call begins in 1970 or later, ends at or after its start, and no more than 5 minutes in the future.', 'an end before the start'),
