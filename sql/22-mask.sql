@@ -17,10 +17,15 @@ CREATE FUNCTION recall._mask_numbers(what jsonb) RETURNS jsonb
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_mask_jsonb';
 COMMENT ON FUNCTION recall._mask_numbers(jsonb) IS 'A value in whose strings the numbers are masked so.';
 
+CREATE FUNCTION recall._sees_numbers(tenant_id int) RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_sees_numbers';
+COMMENT ON FUNCTION recall._sees_numbers(int) IS
+'Whether the caller sees the numbers of a tenant whole: with the right to dial or manage there.';
+
 CREATE FUNCTION recall._show_number(tenant_id int, number text) RETURNS text
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_show_number';
 COMMENT ON FUNCTION recall._show_number(int, text) IS
-'A number as the caller may see it: whole with the right to dial or manage in the tenant, else masked.';
+'A number as the caller may see it: whole, or masked.';
 
 CREATE FUNCTION recall._show_text(tenant_id int, what text) RETURNS text
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_show_text';
@@ -29,23 +34,3 @@ COMMENT ON FUNCTION recall._show_text(int, text) IS 'A text that may mention num
 CREATE FUNCTION recall._show_text(tenant_id int, what jsonb) RETURNS jsonb
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_show_jsonb';
 COMMENT ON FUNCTION recall._show_text(int, jsonb) IS 'A value that may mention numbers, as the caller may see it.';
-
-CREATE FUNCTION recall._tenants_with_numbers() RETURNS SETOF int
-LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	SELECT t.tenant_id FROM recall.tenant t
-	WHERE recall._has_right(t.tenant_id, 'read')
-	AND (recall._has_right(t.tenant_id, 'dial') OR recall._has_right(t.tenant_id, 'manage'));
-END;
-COMMENT ON FUNCTION recall._tenants_with_numbers() IS
-'The tenants of those that the caller may read in which it sees numbers whole.';
-
-CREATE FUNCTION recall._tenants_without_numbers() RETURNS SETOF int
-LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	SELECT t.tenant_id FROM recall.tenant t
-	WHERE recall._has_right(t.tenant_id, 'read')
-	AND NOT (recall._has_right(t.tenant_id, 'dial') OR recall._has_right(t.tenant_id, 'manage'));
-END;
-COMMENT ON FUNCTION recall._tenants_without_numbers() IS
-'The tenants of those that the caller may read in which it sees numbers masked.';

@@ -75,8 +75,9 @@ BEGIN
 		array_agg(g.recycle_id) FILTER (WHERE g.was_ready) AS recycles,
 		array_agg(g.recycle_id) FILTER (WHERE NOT g.was_ready AND g.recycle_id IS NOT NULL) AS dialled
 	INTO gone FROM gone g;
-	PERFORM recall._forget_permits(_erase_permits.tenant_id, gone.contacts, array_fill(why, ARRAY[cardinality(gone.contacts)]), gone.recycles)
-	WHERE gone.contacts IS NOT NULL;
+	IF gone.contacts IS NOT NULL THEN
+		PERFORM recall._forget_permits(_erase_permits.tenant_id, gone.contacts, array_fill(why, ARRAY[cardinality(gone.contacts)]), gone.recycles);
+	END IF;
 	/* Of unknown outcome: as if it were settled so, and then erased. */
 	PERFORM recall._tally(_erase_permits.tenant_id, d.recycle_id, d.permits, 0)
 	FROM (SELECT u.recycle_id, count(*) AS permits FROM unnest(gone.dialled) u(recycle_id) GROUP BY u.recycle_id ORDER BY u.recycle_id) d;

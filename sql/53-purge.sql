@@ -95,10 +95,11 @@ BEGIN
 	DELETE FROM recall.batch b WHERE b.tenant_id = batch.tenant_id AND b.batch_id = batch.batch_id;
 
 	/* Numbers that were erased before, and are in the database no more, need only their hashes. */
-	PERFORM recall._forget_numbers(batch.tenant_id, ARRAY(
-		SELECT n.number FROM unnest(erased) n(number)
-		WHERE NOT EXISTS (SELECT FROM recall._owners(batch.tenant_id, ARRAY[n.number]))))
-	WHERE erased <> '{}';
+	IF erased <> '{}' THEN
+		PERFORM recall._forget_numbers(batch.tenant_id, ARRAY(
+			SELECT n.number FROM unnest(erased) n(number)
+			WHERE NOT EXISTS (SELECT FROM recall._owners(batch.tenant_id, ARRAY[n.number]))));
+	END IF;
 	PERFORM recall._log(batch.tenant_id, 'batch', batch.batch_id::text, 'purge',
 		detail => jsonb_build_object('task_id', batch.task_id, 'contacts', contacts, 'calls', calls, 'records', records));
 END $$;

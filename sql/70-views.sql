@@ -185,18 +185,22 @@ COMMENT ON COLUMN recall.audit.to_state IS 'The state after, when it changed.';
 COMMENT ON COLUMN recall.audit.detail IS 'The particulars.';
 
 
-/* Two halves, so that who sees a number whole finds it by the index. Together they show the tenants of _readable_tenants(). */
+/*
+ * Two halves, so that who sees a number whole finds it by the index; the second is not even begun for whoever sees them
+ * all so.
+ */
 CREATE VIEW recall.suppressed_number WITH (security_barrier) AS
 SELECT s.tenant_id, s.number, s.task_id,
 	(SELECT t.name FROM recall.task t WHERE t.tenant_id = s.tenant_id AND t.task_id = s.task_id) AS task, s.until, s.reason, s.role, s.created_at
 FROM recall.suppression s
-WHERE s.tenant_id = ANY (ARRAY(SELECT recall._tenants_with_numbers()))
+WHERE s.tenant_id = ANY (ARRAY(SELECT n FROM recall._readable_tenants() n WHERE recall._sees_numbers(n)))
 UNION ALL
 SELECT s.tenant_id, recall._mask_number(s.number), s.task_id,
 	(SELECT t.name FROM recall.task t WHERE t.tenant_id = s.tenant_id AND t.task_id = s.task_id), s.until, recall._mask_numbers(s.reason), s.role,
 	s.created_at
 FROM recall.suppression s
-WHERE s.tenant_id = ANY (ARRAY(SELECT recall._tenants_without_numbers()));
+WHERE s.tenant_id = ANY (ARRAY(SELECT n FROM recall._readable_tenants() n WHERE NOT recall._sees_numbers(n)))
+AND EXISTS (SELECT FROM recall._readable_tenants() n WHERE NOT recall._sees_numbers(n));
 COMMENT ON VIEW recall.suppressed_number IS 'The do-not-call list, also what is over by now. Right: read.';
 COMMENT ON COLUMN recall.suppressed_number.tenant_id IS 'The tenant that does not call.';
 COMMENT ON COLUMN recall.suppressed_number.number IS 'The number that is not called.';

@@ -21,6 +21,7 @@
 PG_FUNCTION_INFO_V1(recall_mask_number_sql);
 PG_FUNCTION_INFO_V1(recall_mask_text);
 PG_FUNCTION_INFO_V1(recall_mask_jsonb);
+PG_FUNCTION_INFO_V1(recall_sees_numbers);
 PG_FUNCTION_INFO_V1(recall_show_number);
 PG_FUNCTION_INFO_V1(recall_show_text);
 PG_FUNCTION_INFO_V1(recall_show_jsonb);
@@ -224,6 +225,13 @@ sees_whole(FunctionCallInfo fcinfo)
 		*sight = asked;
 	}
 	return sight->whole;
+}
+
+/* _sees_numbers(tenant_id int) returns boolean */
+Datum
+recall_sees_numbers(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(sees_whole(fcinfo));
 }
 
 /* _show_number(tenant_id int, number text) returns text: whole for whoever dials or manages */

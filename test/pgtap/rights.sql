@@ -165,7 +165,7 @@ SELECT is_empty($$
 	SELECT p.oid::regprocedure, r.role FROM pg_proc p, unnest('{t_read,t_manage,t_recycle,t_dial,t_foreign}'::name[]) AS r(role)
 	WHERE p.pronamespace = 'recall'::regnamespace AND (p.proname ~ '^_' OR p.prokind = 'p')
 	AND has_function_privilege(r.role, p.oid, 'EXECUTE')
-	AND NOT has_function_privilege('public', p.oid, 'EXECUTE') AND p.proname <> ALL ('{_readable_tenants,_tenants_with_numbers,_tenants_without_numbers,_show_number,_show_text,_mask_number,_mask_numbers}')$$,
+	AND NOT has_function_privilege('public', p.oid, 'EXECUTE') AND p.proname <> ALL ('{_readable_tenants,_sees_numbers,_show_number,_show_text,_mask_number,_mask_numbers}')$$,
 	'a member executes nothing internal but what the views call, and what anybody may');
 SELECT is_empty($$
 	SELECT c.relname, r.role FROM pg_class c, unnest('{t_read,t_manage,t_recycle,t_dial,t_foreign}'::name[]) AS r(role)
