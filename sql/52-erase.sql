@@ -168,7 +168,7 @@ BEGIN
 	GET DIAGNOSTICS step = ROW_COUNT;
 	erased := erased + step;
 	UPDATE recall.event e SET detail = recall._redacted(e.detail)
-	WHERE e.tenant_id = _erase_mentions.tenant_id AND e.event_id = ANY (mentions.events);
+	WHERE e.tenant_id = _erase_mentions.tenant_id AND e.event_id = ANY (mentions.events) AND NOT e.detail ? 'erased';
 	GET DIAGNOSTICS step = ROW_COUNT;
 	RETURN erased + step;
 END $$;
