@@ -142,14 +142,14 @@ SELECT set_eq(format('SELECT * FROM t.purged(%s, 10)', :tenant), format($$VALUES
 	:second, now() + interval '10 days'), 'what is counted is kept');
 SELECT is((SELECT string_agg(batch, ', ') FROM recall.purge_before(:tenant, now() - interval '10 days', max_batches => 1) WHERE outcome = 'would be removed'), 'First', 'at most so many batches');
 SELECT is(array_to_string(ARRAY(SELECT * FROM t.purged(:tenant, 10, false, 1)), ', '), 'batch First 3 3 1 removed, suppression 1 removed, event 3 blanked', 'the first of them');
-SELECT is(array_to_string(ARRAY(SELECT * FROM t.purged(:tenant, 10, false, 1)), ', ') ~ '^batch never started 1 0 0 removed, .*, suppression 0 removed, event 0 blanked$', true, 'the next');
+SELECT is(array_to_string(ARRAY(SELECT * FROM t.purged(:tenant, 10, false, 1)), ', '), 'batch never started 1 0 0 removed, suppression 0 removed, event 0 blanked', 'the next');
 SELECT is((SELECT count(*) FROM t.purged(:tenant, 10, false) p WHERE p ~ ' removed$' AND p ~ '^batch'), 0::bigint, 'and then none');
 SELECT recall.set_policy(:tenant, :task, 'busy');
 SELECT is((SELECT count(*) FROM t.purged(:tenant, 10, false) p WHERE p ~ ' removed$' AND p ~ '^batch second'), 1::bigint, 'when it is not counted it goes');
 SELECT is((SELECT string_agg(batch, ', ' ORDER BY batch) FROM recall.batch_overview WHERE tenant_id = :tenant), 'not started yet, third', 'what is not over stays');
 SELECT set_eq(format('SELECT number FROM recall.suppression WHERE tenant_id = %s', :tenant), ARRAY[t.number(91)], 'and what is suppressed still');
 SELECT set_eq(format($$SELECT record_id FROM recall.audit WHERE tenant_id = %s AND kind = 'suppression'$$, :tenant), ARRAY['erased', t.number(91)], 'in the audit, too');
-SELECT is((SELECT count(*) FROM recall.audit WHERE tenant_id = :tenant AND kind = 'tenant' AND action = 'purge'), 5::bigint, 'each run is noted');
+SELECT is((SELECT count(*) FROM recall.audit WHERE tenant_id = :tenant AND kind = 'tenant' AND action = 'purge'), 4::bigint, 'each run is noted');
 
 /* One that is out */
 SELECT * FROM t.recycled(1, 'busy') \gset
