@@ -47,11 +47,11 @@ find_zone(const char *name, int64 source_row)
 	pg_tz *zone = pg_tzset(name);
 
 	if (zone == NULL || !pg_tz_acceptable(zone) || !is_database_zone(pg_get_timezone_name(zone)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%stime zone \"%s\" is not known", recall_row_prefix(source_row), name),
-				 errhint("The names of time zones, such as Europe/Berlin, are listed in "
-						 "pg_timezone_names.")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("%stime zone \"%s\" is not known", recall_row_prefix(source_row),
+							   recall_mask_message(pstrdup(name))),
+						errhint("The names of time zones, such as Europe/Berlin, are listed in "
+								"pg_timezone_names.")));
 	return zone;
 }
 

@@ -83,6 +83,7 @@ $node->safe_psql('story', <<'END');
 	SELECT recall.suspend_batch(t, 7) FROM generate_series(1, 2) t;
 	SELECT recall.suspend_task(t, 2) FROM generate_series(1, 2) t;
 	SELECT recall.complete_task(t, 3) FROM generate_series(1, 2) t;
+	SELECT recall.suppress(1, '+493099999001'), recall.erase_number(1, '+493099999002'), recall.erase_number(2, '+493099999003');
 	SELECT recall._begin_tick();
 	DROP TABLE new_contact, ended;
 END
@@ -145,7 +146,7 @@ my $grants = grants('story');
 my $me = $node->safe_psql('story', 'SELECT current_user');
 my $folder = PostgreSQL::Test::Utils::tempdir();
 cmp_ok((split /\|/, $contents->{'recall.' . $_})[0], '>', 0, "the story has rows in $_") foreach qw(
-	tenant member counter business_result task batch contact call recycle recycle_tally dial event tick cause_code);
+	tenant member counter business_result task batch contact call recycle recycle_tally dial suppression event tick erasure_key erased_number cause_code);
 
 # Assert that a restored database is the same, and that life goes on in it.
 sub check_restored
@@ -184,6 +185,12 @@ sub check_restored
 		SELECT (SELECT max(event_id) FROM recall.event) = (SELECT count(*) FROM recall.event),
 			(SELECT count(*) FROM recall.tick), (SELECT max(tick_id) FROM recall.tick)}),
 		't|3|3', "$database: events and ticks are numbered on");
+
+	# Numbers that were erased are known again: the key of their hashes was dumped, and another would not do.
+	is(can($database, 'supervisor', 'SELECT recall.add_contact(1, 8, ARRAY[$$+493099999002$$, $$+493099999003$$])', "$database: a number that was erased may be added"),
+		'362', "$database: with the next id");
+	is(can($database, 'supervisor', 'SELECT string_agg(number, $$ $$ ORDER BY number) FROM recall.suppressed_number WHERE tenant_id = 1', "$database: a member sees the do-not-call list"),
+		'+493099999001 +493099999002', "$database: it is suppressed again, and one that another tenant erased is not");
 
 	# Outside codes: one's own rows win, the shipped ones are there once.
 	is($node->safe_psql($database, q{
