@@ -29,7 +29,7 @@ BEGIN
 		PERFORM recall._deny(format('%scontact %s of tenant %s', row_prefix, coalesce(contact_id::text, 'null'), tenant_id));
 	WHEN 'result' THEN
 		PERFORM recall._invalid(
-			format('%sbusiness result "%s" does not exist in tenant %s', row_prefix, business_result, tenant_id),
+			format('%sbusiness result "%s" does not exist in tenant %s', row_prefix, recall._mask_numbers(business_result), tenant_id),
 			recall._result_hint(tenant_id, business_result));
 	WHEN 'number' THEN
 		PERFORM recall._invalid(format('%snumber "%s" is not one of contact %s', row_prefix, recall._mask_number(number), contact_id),

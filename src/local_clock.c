@@ -8,6 +8,7 @@
  */
 #include "local_clock.h"
 
+#include "mask.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(recall_check_time_zone);
