@@ -362,8 +362,8 @@ COMMENT ON FUNCTION recall._batch_key(int, bigint) IS 'The key of the advisory l
 /*
  * Appending calls and contacts shares a batch; judging it, and changing its state, has the batch alone. So no
  * permit is ever made from a history that was out of date when it was made. Whoever takes several locks takes
- * them in this order: task row, press, recycle record, batch (this lock), batch row, counter of contacts, contact, permit, call, tally; and within
- * one kind by id.
+ * them in this order: task row, press, recycle record, batch (this lock), batch row, counter of contacts, contact,
+ * permit, call, tally; and within one kind by id.
  */
 CREATE FUNCTION recall._lock_batch(tenant_id int, batch_id bigint, alone boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -23,8 +23,9 @@ DECLARE
 	batches bigint[];
 	owners bigint[];
 	locked bigint[];
+	all_locked boolean := false;
 BEGIN
-	LOOP
+	WHILE NOT all_locked LOOP
 		BEGIN
 			locked := ARRAY(SELECT DISTINCT o.batch_id FROM recall._owners(tenant_id, ARRAY[number]) o ORDER BY o.batch_id);
 			FOR i IN 1 .. cardinality(locked) LOOP
@@ -33,14 +34,15 @@ BEGIN
 			PERFORM recall._next_id(tenant_id, 'contact', 0);
 			SELECT array_agg(o.contact_id ORDER BY o.contact_id), array_agg(o.batch_id) INTO owners, batches
 			FROM recall._owners(tenant_id, ARRAY[number]) o;
-			IF batches IS NULL OR batches <@ locked THEN
-				RETURN coalesce(owners, '{}');
+			all_locked := batches IS NULL OR batches <@ locked;
+			IF NOT all_locked THEN
+				RAISE object_in_use;
 			END IF;
-			RAISE object_in_use;
 		EXCEPTION WHEN object_in_use THEN
 			NULL;
 		END;
 	END LOOP;
+	RETURN coalesce(owners, '{}');
 END $$;
 COMMENT ON FUNCTION recall._lock_owners(int, text) IS
 'The contacts that have a number, with their batches locked alone: nobody adds one, or calls or judges these, until the end of the transaction; calls that are out may be reported.';
@@ -111,33 +113,39 @@ COMMENT ON FUNCTION recall._forget_numbers(int, text[]) IS
  * Free text of others may mention a number: a reference, attributes, an outside code, a reason. What was written before
  * this looks is found, without any lock, as it reads all that the tenant has.
  */
-CREATE FUNCTION recall._find_mentions(tenant_id int, numbers text[],
-	OUT pattern text, OUT contacts bigint[], OUT batch_ids bigint[], OUT contact_ids bigint[], OUT attempts int[], OUT events bigint[])
+CREATE TYPE recall._mentions AS (pattern text, contacts bigint[], batch_ids bigint[], contact_ids bigint[], attempts int[], events bigint[]);
+COMMENT ON TYPE recall._mentions IS
+'Contacts, calls (by batch, contact and attempt) and events that mention one of some numbers, and a pattern for these.';
+
+CREATE FUNCTION recall._find_mentions(tenant_id int, numbers text[]) RETURNS recall._mentions
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
 	digits text[] := ARRAY(SELECT substr(n, 2) FROM unnest(numbers) n);
 	contains text[] := ARRAY(SELECT '%' || d || '%' FROM unnest(digits) d);
+	pattern text := '(?<![0-9])\+?(?:' || array_to_string(digits, '|') || ')(?![0-9])';
+	found recall._mentions;
 BEGIN
-	pattern := '(?<![0-9])\+?(?:' || array_to_string(digits, '|') || ')(?![0-9])';
-	contacts := ARRAY(
+	found.pattern := pattern;
+	found.contacts := ARRAY(
 		SELECT c.contact_id FROM recall.contact c
 		WHERE c.tenant_id = _find_mentions.tenant_id
 		AND (c.reference LIKE ANY (contains) AND c.reference ~ pattern
 			OR c.attributes IS NOT NULL AND c.attributes::text LIKE ANY (contains) AND c.attributes::text ~ pattern));
-	SELECT array_agg(k.batch_id), array_agg(k.contact_id), array_agg(k.attempt) INTO batch_ids, contact_ids, attempts
+	SELECT array_agg(k.batch_id), array_agg(k.contact_id), array_agg(k.attempt) INTO found.batch_ids, found.contact_ids, found.attempts
 	FROM recall.call k
 	WHERE k.tenant_id = _find_mentions.tenant_id
 	AND (k.raw_code LIKE ANY (contains) AND k.raw_code ~ pattern OR k.agent LIKE ANY (contains) AND k.agent ~ pattern);
-	events := ARRAY(
+	found.events := ARRAY(
 		SELECT e.event_id FROM recall.event e
 		WHERE e.tenant_id = _find_mentions.tenant_id
 		AND e.detail IS NOT NULL AND e.detail::text LIKE ANY (contains) AND e.detail::text ~ pattern);
+	RETURN found;
 END $$;
 COMMENT ON FUNCTION recall._find_mentions(int, text[]) IS
 'Which contacts, calls and events of a tenant mention one of some numbers in what is free text, and a pattern for these numbers.';
 
-CREATE FUNCTION recall._erase_mentions(tenant_id int, mentions record) RETURNS bigint
+CREATE FUNCTION recall._erase_mentions(tenant_id int, mentions recall._mentions) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -153,7 +161,7 @@ BEGIN
 	erased := erased + step;
 	UPDATE recall.call k
 	SET raw_code = regexp_replace(k.raw_code, mentions.pattern, '0', 'g'), agent = regexp_replace(k.agent, mentions.pattern, '0', 'g')
-	FROM ROWS FROM (unnest(mentions.batch_ids::bigint[]), unnest(mentions.contact_ids::bigint[]), unnest(mentions.attempts::int[]))
+	FROM ROWS FROM (unnest(mentions.batch_ids), unnest(mentions.contact_ids), unnest(mentions.attempts))
 		AS m(batch_id, contact_id, attempt)
 	WHERE k.tenant_id = _erase_mentions.tenant_id AND k.batch_id = m.batch_id AND k.contact_id = m.contact_id AND k.attempt = m.attempt;
 	GET DIAGNOSTICS step = ROW_COUNT;
@@ -172,7 +180,7 @@ BEGIN
 	GET DIAGNOSTICS step = ROW_COUNT;
 	RETURN erased + step;
 END $$;
-COMMENT ON FUNCTION recall._erase_mentions(int, record) IS
+COMMENT ON FUNCTION recall._erase_mentions(int, recall._mentions) IS
 'Replaces what _find_mentions() found by "0", in the audit with all that was said there, and returns how many rows that changed.';
 
 CREATE FUNCTION recall.erase_number(tenant_id int, number text) RETURNS TABLE (what text, erased bigint)
@@ -182,7 +190,7 @@ DECLARE
 	may_erase boolean := recall._require(erase_number.tenant_id, 'manage');
 	persons bigint[];
 	numbers text[];
-	mentions record;
+	mentions recall._mentions;
 	forgotten record;
 	contacts bigint;
 	calls bigint;
@@ -198,7 +206,7 @@ BEGIN
 	SELECT array_agg(DISTINCT n.number) INTO numbers
 	FROM (SELECT erase_number.number AS number
 		UNION SELECT unnest(o.numbers) FROM recall._owners(erase_number.tenant_id, ARRAY[erase_number.number]) o) n;
-	SELECT * INTO mentions FROM recall._find_mentions(erase_number.tenant_id, numbers);
+	mentions := recall._find_mentions(erase_number.tenant_id, numbers);
 
 	persons := recall._lock_owners(erase_number.tenant_id, erase_number.number);
 	SELECT array_agg(DISTINCT n.number) INTO numbers
