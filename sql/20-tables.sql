@@ -34,6 +34,37 @@ COMMENT ON COLUMN recall.member.tenant_id IS 'The tenant in which the rights hol
 COMMENT ON COLUMN recall.member.role IS 'The role that was given the rights.';
 COMMENT ON COLUMN recall.member.rights IS 'The rights: any of read, manage, recycle, dial.';
 
+CREATE TABLE recall.pool (
+	role        regrole PRIMARY KEY,
+	admitted_by name NOT NULL,
+	admitted_at timestamptz NOT NULL
+);
+COMMENT ON TABLE recall.pool IS 'Roles that applications of many tenants connect as: without a right of their own, they enter a tenant with a token.';
+COMMENT ON COLUMN recall.pool.role IS 'The role.';
+COMMENT ON COLUMN recall.pool.admitted_by IS 'The role that admitted it.';
+COMMENT ON COLUMN recall.pool.admitted_at IS 'When that was.';
+
+CREATE TABLE recall.token_key (
+	key_id      bigint PRIMARY KEY,
+	secret      bytea NOT NULL CHECK (octet_length(secret) = 32),
+	made_by     name NOT NULL,
+	made_at     timestamptz NOT NULL,
+	valid_until timestamptz
+);
+COMMENT ON TABLE recall.token_key IS 'The keys that sign tenant tokens. No dump carries them, and a restored database makes a new one.';
+COMMENT ON COLUMN recall.token_key.key_id IS 'The key that a token names; random.';
+COMMENT ON COLUMN recall.token_key.secret IS 'The key: 32 random bytes.';
+COMMENT ON COLUMN recall.token_key.made_by IS 'The role that made it.';
+COMMENT ON COLUMN recall.token_key.made_at IS 'When that was.';
+COMMENT ON COLUMN recall.token_key.valid_until IS 'Until when tokens of a key that was replaced are good; null: the key that signs now.';
+/* Without a policy: nobody but the owner sees a row, not even members of pg_read_all_data and pg_write_all_data. */
+ALTER TABLE recall.token_key ENABLE ROW LEVEL SECURITY;
+
+CREATE FUNCTION recall._subject() RETURNS text
+LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_subject';
+COMMENT ON FUNCTION recall._subject() IS
+'On whose behalf the caller has entered a tenant: the subject of its token; null without one.';
+
 CREATE TABLE recall.counter (
 	tenant_id int,
 	kind      text CHECK (kind IN ('task', 'batch', 'contact', 'recycle')),
@@ -189,6 +220,7 @@ CREATE TABLE recall.recycle (
 	put_off_at   timestamptz,
 	finished_at  timestamptz,
 	error        text,
+	subject      text DEFAULT recall._subject(),
 	PRIMARY KEY (tenant_id, recycle_id),
 	CHECK (emitted <= cap AND emitted <= matched AND matched <= judged AND withdrawn <= emitted)
 );
@@ -218,6 +250,7 @@ COMMENT ON COLUMN recall.recycle.advanced_at IS 'When it last changed its state,
 COMMENT ON COLUMN recall.recycle.put_off_at IS 'When the processor could not go on with it for the time being; its next run does.';
 COMMENT ON COLUMN recall.recycle.finished_at IS 'When it was completed or cancelled.';
 COMMENT ON COLUMN recall.recycle.error IS 'Why it failed, or was put off.';
+COMMENT ON COLUMN recall.recycle.subject IS 'On whose behalf the role asked: the subject of its tenant token.';
 COMMENT ON INDEX recall.recycle_unfinished IS 'At most one unfinished record for a batch.';
 COMMENT ON INDEX recall.recycle_runnable IS 'What the processor has to do; finished records cost it nothing.';
 COMMENT ON INDEX recall.recycle_by_batch IS 'The records of a batch, latest last.';
@@ -315,6 +348,7 @@ CREATE TABLE recall.event (
 	from_state   text,
 	to_state     text,
 	detail       jsonb,
+	subject      text DEFAULT recall._subject(),
 	PRIMARY KEY (tenant_id, event_id)
 );
 COMMENT ON TABLE recall.event IS 'The audit: who did what to which record. Rows are appended and stay.';
@@ -323,12 +357,13 @@ COMMENT ON COLUMN recall.event.tenant_id IS 'The tenant in which it happened.';
 COMMENT ON COLUMN recall.event.at IS 'When it happened.';
 COMMENT ON COLUMN recall.event.role IS 'The role that did it.';
 COMMENT ON COLUMN recall.event.session_role IS 'The role that had logged in.';
-COMMENT ON COLUMN recall.event.kind IS 'What it was done to: tenant, member, business_result, suppression, task, batch, recycle, contact.';
+COMMENT ON COLUMN recall.event.kind IS 'What it was done to: tenant, member, token, business_result, suppression, task, batch, recycle, contact.';
 COMMENT ON COLUMN recall.event.record_id IS 'Which one.';
 COMMENT ON COLUMN recall.event.action IS 'What was done.';
 COMMENT ON COLUMN recall.event.from_state IS 'The state before, when it changed.';
 COMMENT ON COLUMN recall.event.to_state IS 'The state after, when it changed.';
 COMMENT ON COLUMN recall.event.detail IS 'The particulars.';
+COMMENT ON COLUMN recall.event.subject IS 'On whose behalf the role did it: the subject of its tenant token.';
 
 CREATE TABLE recall.tick (
 	tick_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -350,10 +385,11 @@ COMMENT ON COLUMN recall.tick.failed IS 'Records that failed in it.';
 COMMENT ON COLUMN recall.tick.expired IS 'Permits whose lease it found run out: their outcome became unknown.';
 COMMENT ON COLUMN recall.tick.assumed IS 'Permits of unknown outcome that a rule let it settle.';
 
-/* Rows that a dump must carry, and the sequences that must not start over after a restore. */
+/* Rows that a dump must carry, and the sequences that must not start over after a restore. Not the keys of tokens. */
 SELECT pg_catalog.pg_extension_config_dump('recall.tenant', '');
 SELECT pg_catalog.pg_extension_config_dump('recall.tenant_tenant_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('recall.member', '');
+SELECT pg_catalog.pg_extension_config_dump('recall.pool', '');
 SELECT pg_catalog.pg_extension_config_dump('recall.counter', '');
 SELECT pg_catalog.pg_extension_config_dump('recall.business_result', '');
 SELECT pg_catalog.pg_extension_config_dump('recall.task', '');

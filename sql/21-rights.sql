@@ -63,13 +63,16 @@ END;
 COMMENT ON FUNCTION recall._next_id(int, text, bigint) IS
 'Takes ids from the tenant''s counter and returns the first of them.';
 
-/* The functions and views that a member may use; what a function then allows depends on the rights in the tenant. */
+/*
+ * The functions and views that a member may use; what a function then allows depends on the rights in the tenant.
+ * Issuing tokens is for those to whom the owner grants just that function.
+ */
 CREATE FUNCTION recall._member_objects(OUT kind text, OUT identity text) RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
 	SELECT 'FUNCTION', p.oid::regprocedure::text
 	FROM pg_catalog.pg_proc p
-	WHERE p.pronamespace = 'recall'::regnamespace AND p.prokind = 'f' AND p.proname !~ '^_'
+	WHERE p.pronamespace = 'recall'::regnamespace AND p.prokind = 'f' AND p.proname !~ '^_' AND p.proname <> 'issue_token'
 	UNION ALL
 	/* What the views call. */
 	SELECT 'FUNCTION', p.oid::regprocedure::text
@@ -128,6 +131,7 @@ BEGIN
 	PERFORM recall._require(grant_privilege.tenant_id, 'manage');
 	PERFORM recall._check_rights(role, rights);
 	PERFORM recall._lock_grants();
+	PERFORM recall._check_not_pool(role);
 
 	INSERT INTO recall.member AS m (tenant_id, role, rights)
 	VALUES (grant_privilege.tenant_id, grant_privilege.role, recall._sorted_rights(grant_privilege.rights))
@@ -139,7 +143,7 @@ BEGIN
 		detail => jsonb_build_object('rights', grant_privilege.rights));
 END $$;
 COMMENT ON FUNCTION recall.grant_privilege(int, regrole, recall.privilege[]) IS
-'Gives a role, and those that inherit it, rights in a tenant, with USAGE on the schema, EXECUTE on the public functions and SELECT on the public views. Right: the extension''s owner. Errors: 42501; 22023 no rights or no such role.';
+'Gives a role, and those that inherit it, rights in a tenant, with USAGE on the schema, EXECUTE on the public functions and SELECT on the public views. Right: the extension''s owner. Errors: 42501; 22023 no rights or no such role; 55000 it is a pool, or a pool inherits it.';
 
 CREATE FUNCTION recall.revoke_privilege(tenant_id int, role regrole, rights recall.privilege[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -158,7 +162,8 @@ BEGIN
 	SET rights = ARRAY(SELECT r FROM unnest(m.rights) r WHERE r <> ALL (revoke_privilege.rights))
 	WHERE m.tenant_id = revoke_privilege.tenant_id AND m.role = revoke_privilege.role;
 
-	IF NOT EXISTS (SELECT FROM recall.member m WHERE m.role = revoke_privilege.role) THEN
+	IF NOT EXISTS (SELECT FROM recall.member m WHERE m.role = revoke_privilege.role)
+		AND NOT EXISTS (SELECT FROM recall.pool p WHERE p.role = revoke_privilege.role) THEN
 		PERFORM recall._revoke_objects(revoke_privilege.role);
 	END IF;
 	PERFORM recall._log(revoke_privilege.tenant_id, 'member', revoke_privilege.role::text, 'revoke',

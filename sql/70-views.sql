@@ -91,7 +91,7 @@ COMMENT ON COLUMN recall.completed_call.recycle_id IS 'The recycle record that i
 CREATE VIEW recall.recycle_record WITH (security_barrier) AS
 SELECT r.tenant_id, r.recycle_id, t.name AS task, b.name AS batch, r.state, r.policy, r.requested_by, r.requested_at, r.cap,
 	r.matched, r.emitted, r.judged - r.matched AS excluded, r.matched - r.emitted AS over_cap, r.withdrawn + y.taken_out AS withdrawn,
-	y.dialled, y.reached, r.emitted - r.withdrawn - y.taken_out - y.dialled AS pending, r.started_at, r.finished_at, recall._show_text(r.tenant_id, r.error) AS error, b.task_id, r.batch_id
+	y.dialled, y.reached, r.emitted - r.withdrawn - y.taken_out - y.dialled AS pending, r.started_at, r.finished_at, recall._show_text(r.tenant_id, r.error) AS error, b.task_id, r.batch_id, r.subject
 FROM recall.recycle r
 JOIN recall.batch b ON b.tenant_id = r.tenant_id AND b.batch_id = r.batch_id
 JOIN recall.task t ON t.tenant_id = b.tenant_id AND t.task_id = b.task_id
@@ -126,6 +126,7 @@ COMMENT ON COLUMN recall.recycle_record.finished_at IS 'When it was completed or
 COMMENT ON COLUMN recall.recycle_record.error IS 'Why it failed.';
 COMMENT ON COLUMN recall.recycle_record.task_id IS 'The task.';
 COMMENT ON COLUMN recall.recycle_record.batch_id IS 'The batch.';
+COMMENT ON COLUMN recall.recycle_record.subject IS 'On whose behalf the role asked, when it had entered with a token.';
 
 CREATE VIEW recall.redial WITH (security_barrier) AS
 SELECT d.tenant_id, d.task_id, d.batch_id, d.contact_id, recall._show_number(d.tenant_id, d.number) AS number, d.attempt, d.due_at,
@@ -169,7 +170,7 @@ COMMENT ON COLUMN recall.permit.lease_until IS 'Until when that dialer has it.';
 CREATE VIEW recall.audit WITH (security_barrier) AS
 SELECT e.tenant_id, e.at, e.role, e.session_role, e.kind,
 	CASE e.kind WHEN 'suppression' THEN recall._show_number(e.tenant_id, e.record_id) ELSE e.record_id END AS record_id,
-	e.action, e.from_state, e.to_state, recall._show_text(e.tenant_id, e.detail) AS detail
+	e.action, e.from_state, e.to_state, recall._show_text(e.tenant_id, e.detail) AS detail, e.subject
 FROM recall.event e
 WHERE e.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
 COMMENT ON VIEW recall.audit IS 'The audit: who did what to which record. Right: read.';
@@ -183,6 +184,7 @@ COMMENT ON COLUMN recall.audit.action IS 'What was done.';
 COMMENT ON COLUMN recall.audit.from_state IS 'The state before, when it changed.';
 COMMENT ON COLUMN recall.audit.to_state IS 'The state after, when it changed.';
 COMMENT ON COLUMN recall.audit.detail IS 'The particulars.';
+COMMENT ON COLUMN recall.audit.subject IS 'On whose behalf the role did it, when it had entered with a token.';
 
 
 /*

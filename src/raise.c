@@ -26,14 +26,19 @@ raise_plainly(int sqlstate, const char *message, const char *hint)
 	ereport(ERROR, (errcode(sqlstate), errmsg("%s", message), errhint("%s", hint)));
 }
 
+void
+recall_deny_with_hint(const char *what, const char *hint)
+{
+	raise_plainly(ERRCODE_INSUFFICIENT_PRIVILEGE, psprintf("permission denied for %s", what), hint);
+	pg_unreachable();
+}
+
 /* Refuse what does not exist, is another's, or lacks the right: nobody is told which. */
 void
 recall_deny_plainly(const char *what)
 {
-	raise_plainly(ERRCODE_INSUFFICIENT_PRIVILEGE, psprintf("permission denied for %s", what),
-				  "It does not exist, or your role has no such right there; "
-				  "rights are given with recall.grant_privilege().");
-	pg_unreachable();
+	recall_deny_with_hint(what, "It does not exist, or your role has no such right there; "
+								"rights are given with recall.grant_privilege().");
 }
 
 /* Refuse what a gate is shut for: 55000. */

@@ -15,6 +15,8 @@
  *	walk.c					where a claim begins in a long queue
  *	transition.c			the state machines
  *	rights.c				whether the caller has a right in a tenant
+ *	seal.c					tenant tokens, signed
+ *	entry.c					entering a tenant with one, for a transaction
  *	caller.c				who is calling, and reading a table with the caller's rights
  *	phone_number.c			telephone numbers
  *	raise.c					the refusals

@@ -11,6 +11,7 @@
 #include "postgres.h"
 #include "fmgr.h"
 #include "nodes/nodes.h"
+#include "utils/relcache.h"
 
 #include "compat.h"
 #include "parse.h"
@@ -32,6 +33,8 @@ extern void recall_report_parse_error(const char *type_name, const char *text,
 
 /* rights.c */
 extern Oid recall_extension_owner(void);
+extern Relation recall_open_relation(const char *name);
+extern bool recall_tenant_exists(int32 tenant);
 /* 42501 unless the caller has the right "dial" in the tenant, a public function's first argument.
  */
 extern void recall_require_dial(FunctionCallInfo fcinfo);
@@ -41,6 +44,7 @@ extern bool recall_may_see_numbers(int32 tenant);
 /* raise.c */
 extern const char *recall_row_prefix(int64 row);
 extern void recall_deny_plainly(const char *what) pg_attribute_noreturn();
+extern void recall_deny_with_hint(const char *what, const char *hint) pg_attribute_noreturn();
 extern void recall_refuse_plainly(const char *message, const char *hint) pg_attribute_noreturn();
 extern void recall_reject_plainly(const char *message, const char *hint) pg_attribute_noreturn();
 

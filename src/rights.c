@@ -3,14 +3,16 @@
  *		Whether the caller has a right in a tenant. Every function asks, so it is asked in C.
  *
  * The caller is the role that it is now, whatever definer functions lie between. What does not
- * exist and what is another tenant's are refused in the same words.
+ * exist and what is another tenant's are refused in the same words. Who has entered a tenant with a
+ * token has what the token says, and nothing else.
  */
-#include "recall.h"
+#include "entry.h"
 
 #include "failure_cause_map.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/parallel.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_enum.h"
@@ -53,10 +55,22 @@ recall_extension_owner(void)
 	return owner;
 }
 
+/*
+ * A parallel worker does not know what its leader has entered, so it must not answer. Only a
+ * function of somebody's that is PARALLEL SAFE and should not be leads here.
+ */
+static void
+refuse_worker(void)
+{
+	if (IsParallelWorker())
+		recall_refuse_plainly("a parallel worker cannot tell who has which rights",
+							  "A function that uses recall must not be PARALLEL SAFE.");
+}
+
 static bool
 may_act_as(Oid owner)
 {
-	return OidIsValid(owner) && has_privs_of_role(GetOuterUserId(), owner);
+	return !recall_has_entered() && OidIsValid(owner) && has_privs_of_role(GetOuterUserId(), owner);
 }
 
 static bool
@@ -78,16 +92,16 @@ scan_tenant(Relation table, const char *index, int32 tenant, ScanKeyData *key)
 							  key);
 }
 
-static Relation
-open_table(const char *name)
+Relation
+recall_open_relation(const char *name)
 {
 	return table_open(get_relname_relid(name, get_namespace_oid("recall", false)), AccessShareLock);
 }
 
-static bool
-tenant_exists(int32 tenant)
+bool
+recall_tenant_exists(int32 tenant)
 {
-	Relation table = open_table("tenant");
+	Relation table = recall_open_relation("tenant");
 	ScanKeyData key;
 	SysScanDesc scan = scan_tenant(table, "tenant_pkey", tenant, &key);
 	bool exists = HeapTupleIsValid(systable_getnext(scan));
@@ -114,7 +128,7 @@ contains(Datum rights, Oid required)
 static bool
 is_member_with(int32 tenant, Oid required)
 {
-	Relation table = open_table("member");
+	Relation table = recall_open_relation("member");
 	AttrNumber role = get_attnum(RelationGetRelid(table), "role");
 	AttrNumber rights = get_attnum(RelationGetRelid(table), "rights");
 	ScanKeyData key;
@@ -135,10 +149,30 @@ is_member_with(int32 tenant, Oid required)
 	return found;
 }
 
-static bool
-has_right(int32 tenant, Oid required)
+/* The owner of a function of the extension, who is the extension's; quicker found. */
+static Oid
+owner_of_function(Oid function)
 {
-	return is_member_with(tenant, required) || (is_owner() && tenant_exists(tenant));
+	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Oid owner = HeapTupleIsValid(tuple) ? ((Form_pg_proc) GETSTRUCT(tuple))->proowner : InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return owner;
+}
+
+/* Whether the caller has a right in a tenant. The function that asks, if it is given, tells the
+ * owner quicker. */
+static bool
+has_right(int32 tenant, Oid required, Oid function)
+{
+	refuse_worker();
+	if (recall_has_entered())
+		return recall_entry_gives(tenant, required);
+	return is_member_with(tenant, required) ||
+		   (may_act_as(OidIsValid(function) ? owner_of_function(function)
+											: recall_extension_owner()) &&
+			recall_tenant_exists(tenant));
 }
 
 /* Whether the caller sees numbers whole: those who dial or manage do. */
@@ -153,6 +187,7 @@ recall_may_see_numbers(int32 tenant)
 Datum
 recall_is_owner(PG_FUNCTION_ARGS)
 {
+	refuse_worker();
 	PG_RETURN_BOOL(is_owner());
 }
 
@@ -162,7 +197,7 @@ recall_has_right(PG_FUNCTION_ARGS)
 {
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_BOOL(false);
-	PG_RETURN_BOOL(has_right(PG_GETARG_INT32(0), PG_GETARG_OID(1)));
+	PG_RETURN_BOOL(has_right(PG_GETARG_INT32(0), PG_GETARG_OID(1), InvalidOid));
 }
 
 static char *
@@ -181,21 +216,14 @@ right_name(Oid right)
 static void
 deny(NullableDatum tenant, Oid required)
 {
-	recall_deny_plainly(psprintf("tenant %s, right \"%s\"",
-								 tenant.isnull ? "" : psprintf("%d", DatumGetInt32(tenant.value)),
-								 right_name(required)));
-}
+	const char *what = psprintf("tenant %s, right \"%s\"",
+								tenant.isnull ? "" : psprintf("%d", DatumGetInt32(tenant.value)),
+								right_name(required));
 
-/* The owner of a function of the extension, who is the extension's; quicker found. */
-static Oid
-owner_of_function(Oid function)
-{
-	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	Oid owner = HeapTupleIsValid(tuple) ? ((Form_pg_proc) GETSTRUCT(tuple))->proowner : InvalidOid;
-
-	if (HeapTupleIsValid(tuple))
-		ReleaseSysCache(tuple);
-	return owner;
+	if (recall_has_entered() && recall_entry_has_expired())
+		recall_deny_with_hint(what, "The token with which this transaction has entered is over; "
+									"enter with a new one.");
+	recall_deny_plainly(what);
 }
 
 void
@@ -208,9 +236,7 @@ recall_require_dial(FunctionCallInfo fcinfo)
 							   CStringGetDatum("dial"));
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (tenant.isnull || (!is_member_with(DatumGetInt32(tenant.value), dial) &&
-						  !(may_act_as(owner_of_function(fcinfo->flinfo->fn_oid)) &&
-							tenant_exists(DatumGetInt32(tenant.value)))))
+	if (tenant.isnull || !has_right(DatumGetInt32(tenant.value), dial, fcinfo->flinfo->fn_oid))
 		deny(tenant, dial);
 	PopActiveSnapshot();
 }
@@ -221,7 +247,7 @@ recall_require(PG_FUNCTION_ARGS)
 {
 	NullableDatum tenant = fcinfo->args[0];
 
-	if (tenant.isnull || !has_right(DatumGetInt32(tenant.value), PG_GETARG_OID(1)))
+	if (tenant.isnull || !has_right(DatumGetInt32(tenant.value), PG_GETARG_OID(1), InvalidOid))
 		deny(tenant, PG_GETARG_OID(1));
 	PG_RETURN_BOOL(true);
 }

@@ -99,7 +99,7 @@ INSERT INTO t.checks VALUES
 		'recall.policy(recall.failure_cause[],text[])', 'recall._matching_rule(recall.policy,recall.failure_cause,text)',
 		'recall.matches(recall.policy,recall.failure_cause,text)', 'recall.failure_cause(text,text)', 'recall._check_numbers(text[],bigint)',
 		'recall._collect_call(internal,integer,text,recall.failure_cause,text,timestamp with time zone,timestamp with time zone)',
-		'recall._finish_history(internal)', 'recall._end_walk(integer,timestamp with time zone,bigint)', 'recall._has_right(integer,recall.privilege)',
+		'recall._finish_history(internal)', 'recall._end_walk(integer,timestamp with time zone,bigint)', 'recall.enter(text)', 'recall._has_right(integer,recall.privilege)',
 		'recall._check_lease(interval)', 'recall.claim(integer,bigint,integer,interval,text)',
 		'recall.report(integer,bigint,bigint,recall.failure_cause,text,timestamp with time zone,timestamp with time zone,text,text)',
 		'recall._use_permits(integer,bigint[],bigint[],recall.failure_cause[],text[],timestamp with time zone[],timestamp with time zone[],text[],text[],timestamp with time zone)',
@@ -113,7 +113,9 @@ INSERT INTO t.checks VALUES
 	'ALTER FUNCTION recall._deny(text) CALLED ON NULL INPUT', 'recall._deny(text)'),
 ('every table is dumped', $$
 	SELECT r.name::text FROM t.relation r
-	WHERE r.relkind IN ('r', 'p', 'm') AND r.oid <> ALL (coalesce((SELECT e.extconfig FROM pg_extension e WHERE e.extname = 'recall'), '{}'))$$,
+	WHERE r.relkind IN ('r', 'p', 'm') AND r.oid <> ALL (coalesce((SELECT e.extconfig FROM pg_extension e WHERE e.extname = 'recall'), '{}'))
+	-- Keys that make tokens do not belong in a dump.
+	AND r.name::text <> 'recall.token_key'$$,
 	'CREATE TABLE recall.planted (); ALTER EXTENSION recall ADD TABLE recall.planted', 'recall.planted'),
 ('every sequence is dumped', $$
 	SELECT c.oid::regclass::text FROM pg_class c
@@ -137,10 +139,15 @@ INSERT INTO t.checks VALUES
 	SELECT r.name::text FROM t.relation r
 	WHERE r.relkind = 'v' AND (NOT coalesce('security_barrier=true' = ANY (r.reloptions), false) OR pg_get_viewdef(r.oid) !~ '_readable_tenants')$$,
 	'ALTER VIEW recall.audit RESET (security_barrier)', 'recall.audit'),
+('the keys of tokens are in no dump, and hidden from who may read all data', $$
+	SELECT r.name::text FROM t.relation r
+	WHERE r.name::text = 'recall.token_key'
+	AND (NOT r.relrowsecurity OR EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = r.oid) OR EXISTS (SELECT FROM pg_extension e WHERE r.oid = ANY (e.extconfig)))$$,
+	'ALTER TABLE recall.token_key DISABLE ROW LEVEL SECURITY', 'recall.token_key'),
 ('every key of a tenant''s table begins with the tenant', $$
 	SELECT i.indexrelid::regclass::text
 	FROM t.relation r JOIN pg_index i ON i.indrelid = r.oid AND (i.indisunique OR i.indisprimary)
-	WHERE r.relkind IN ('r', 'p') AND r.name::text NOT IN ('recall.tick', 'recall.cause_code')
+	WHERE r.relkind IN ('r', 'p') AND r.name::text NOT IN ('recall.tick', 'recall.cause_code', 'recall.pool', 'recall.token_key')
 	AND (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = r.oid AND a.attnum = i.indkey[0]) <> 'tenant_id'$$,
 	'CREATE UNIQUE INDEX planted ON recall.task (name)', 'recall.planted'),
 ('no foreign key crosses tenants', $$

@@ -86,6 +86,9 @@ INSERT INTO t.owner_action VALUES
 	($$SELECT recall.set_tenant($, 'UTC')$$),
 	($$SELECT recall.grant_privilege($, 't_read', '{dial}')$$),
 	($$SELECT recall.revoke_privilege($, 't_read', '{read}')$$),
+	($$SELECT recall.admit_pool('t_nobody')$$),
+	($$SELECT recall.dismiss_pool('t_nobody')$$),
+	('SELECT recall.rotate_token_key()'),
 	('SELECT recall.schedule()'),
 	('SELECT recall.unschedule()');
 CREATE TABLE t.some_people AS SELECT '{+49301234567}'::text[] AS numbers;
@@ -105,7 +108,8 @@ END $$;
 
 SELECT set_eq(
 	$$SELECT substring(statement FROM 'recall\.(\w+)\(') FROM t.action UNION SELECT substring(statement FROM 'recall\.(\w+)\(') FROM t.owner_action
-		UNION SELECT 'suppress' -- see below$$,
+		UNION SELECT 'suppress' -- see below
+		UNION SELECT unnest('{issue_token,enter}'::text[]) -- see entry.sql$$,
 	$$SELECT DISTINCT p.proname::text FROM pg_proc p
 		WHERE p.pronamespace = 'recall'::regnamespace AND p.prokind = 'f' AND p.proname !~ '^_'
 		AND NOT has_function_privilege('public', p.oid, 'EXECUTE')
@@ -262,7 +266,7 @@ SELECT is(t.tenants_seen('task_overview', 't_super') ~ '\d+ \d+', true, 'who rea
 
 CREATE FUNCTION t.granted(who name) RETURNS text LANGUAGE sql RETURN (
 	SELECT format('schema %s, functions %s, views %s', has_schema_privilege(who, 'recall', 'USAGE'),
-		(SELECT count(*) > 0 AND bool_and(has_function_privilege(who, p.oid, 'EXECUTE')) FROM pg_proc p
+		(SELECT count(*) > 0 AND bool_and(has_function_privilege(who, p.oid, 'EXECUTE') <> (p.proname = 'issue_token')) FROM pg_proc p
 			WHERE p.pronamespace = 'recall'::regnamespace AND p.prokind = 'f' AND p.proname !~ '^_'),
 		(SELECT bool_and(has_table_privilege(who, format('recall.%I', v.name), 'SELECT')) FROM t.view v)));
 CREATE FUNCTION t.any_granted(who name) RETURNS text LANGUAGE sql RETURN (

@@ -25,7 +25,7 @@ is($node->safe_psql('story', q{
 	CROSS JOIN pg_extension e
 	WHERE c.relnamespace = 'recall'::regnamespace AND c.relkind IN ('r', 'p', 'S') AND e.extname = 'recall'
 	AND c.oid <> ALL (e.extconfig)}),
-	'', 'every table and sequence is marked for dumps');
+	'recall.token_key', 'every table and sequence is marked for dumps, but for the keys of tokens');
 
 # Two tenants, members, and records in every state that there is.
 $node->safe_psql('story', <<'END');
@@ -40,6 +40,8 @@ $node->safe_psql('story', <<'END');
 	SELECT recall.grant_privilege(1, '"Agnes'' desk"', '{read,dial}');
 	SELECT recall.grant_privilege(1, 'supervisor', '{read,manage,recycle,dial}');
 	SELECT recall.grant_privilege(2, 'supervisor', '{read}');
+	CREATE ROLE "Web pool" LOGIN;
+	SELECT recall.admit_pool('"Web pool"');
 	SELECT recall.create_business_result(t, 'callback', E'call me\tback \\') FROM generate_series(1, 2) t;
 	INSERT INTO recall.cause_code (system, code, failure_cause, note) VALUES
 		('sip', '486', 'no_answer', 'this carrier says busy when nobody answers'),
@@ -102,7 +104,7 @@ sub contents
 	my %contents;
 	my $tables = $node->safe_psql($database, q{
 		SELECT format($$%1$s	SELECT count(*), md5(string_agg(t::text, E'\n' ORDER BY t::text)) FROM %1$s t$$, c.oid::regclass)
-		FROM pg_class c WHERE c.relnamespace = 'recall'::regnamespace AND c.relkind IN ('r', 'p')
+		FROM pg_class c WHERE c.relnamespace = 'recall'::regnamespace AND c.relkind IN ('r', 'p') AND c.relname <> 'token_key'
 		UNION ALL
 		SELECT format($$%1$s	SELECT last_value, is_called FROM %1$s$$, c.oid::regclass)
 		FROM pg_class c WHERE c.relnamespace = 'recall'::regnamespace AND c.relkind = 'S'});
@@ -141,12 +143,13 @@ sub can
 	return $out;
 }
 
+my $token = $node->safe_psql('story', q{SELECT recall.issue_token(1, '{read}', '1 h')});
 my $contents = contents('story');
 my $grants = grants('story');
 my $me = $node->safe_psql('story', 'SELECT current_user');
 my $folder = PostgreSQL::Test::Utils::tempdir();
 cmp_ok((split /\|/, $contents->{'recall.' . $_})[0], '>', 0, "the story has rows in $_") foreach qw(
-	tenant member counter business_result task batch contact call recycle recycle_tally dial suppression event tick erasure_key erased_number cause_code);
+	tenant member pool counter business_result task batch contact call recycle recycle_tally dial suppression event tick erasure_key erased_number cause_code);
 
 # Assert that a restored database is the same, and that life goes on in it.
 sub check_restored
@@ -197,6 +200,11 @@ sub check_restored
 		SELECT recall.failure_cause('sip', '486'), recall.failure_cause('sip', '600'), recall.failure_cause('our-switch', 'X1'),
 			recall.failure_cause('our-switch', 'OK') IS NULL}),
 		'no_answer|busy|congestion|t', "$database: failure causes");
+
+	# Tokens: those of the original are good in no other database, pools get new ones.
+	can($database, 'Web pool', "SELECT recall.enter('$token')", "$database: a token of the original", '42501');
+	my $new_token = $node->safe_psql($database, q{SELECT recall.issue_token(1, '{read}')});
+	is(can($database, 'Web pool', "SELECT recall.enter('$new_token')", "$database: a pool enters"), '1', "$database: with a token of its own");
 	$node->safe_psql('postgres', "DROP DATABASE $database");
 	return;
 }
