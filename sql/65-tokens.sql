@@ -65,10 +65,6 @@ COMMENT ON FUNCTION recall.dismiss_pool(regrole) IS
 
 /* Keys */
 
-CREATE FUNCTION recall._new_key() RETURNS bytea
-LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'recall_new_key';
-COMMENT ON FUNCTION recall._new_key() IS '32 random bytes.';
-
 CREATE FUNCTION recall.rotate_token_key(grace interval DEFAULT '0') RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

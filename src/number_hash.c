@@ -3,8 +3,8 @@
  *		What is left of a number that was erased: HMAC-SHA-256 (RFC 2104) under its tenant's key.
  *
  * There are so few numbers that a plain hash of each could be tried. With the key it can be, too,
- *so the key is as secret as the numbers were; it is a tenant's own, so that two tenants' hashes of
- *one number have nothing in common.
+ * so the key is as secret as the numbers were; it is a tenant's own, so that two tenants' hashes of
+ * one number have nothing in common.
  */
 #include "recall.h"
 

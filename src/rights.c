@@ -179,8 +179,8 @@ has_right(int32 tenant, Oid required, Oid function)
 bool
 recall_may_see_numbers(int32 tenant)
 {
-	return has_right(tenant, recall_enum_value("privilege", "dial")) ||
-		   has_right(tenant, recall_enum_value("privilege", "manage"));
+	return has_right(tenant, recall_enum_value("privilege", "dial"), InvalidOid) ||
+		   has_right(tenant, recall_enum_value("privilege", "manage"), InvalidOid);
 }
 
 /* _is_owner() returns boolean */
@@ -230,10 +230,7 @@ void
 recall_require_dial(FunctionCallInfo fcinfo)
 {
 	NullableDatum tenant = fcinfo->args[0];
-	Oid type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("privilege"),
-							   ObjectIdGetDatum(get_namespace_oid("recall", false)));
-	Oid dial = GetSysCacheOid2(ENUMTYPOIDNAME, Anum_pg_enum_oid, ObjectIdGetDatum(type),
-							   CStringGetDatum("dial"));
+	Oid dial = recall_enum_value("privilege", "dial");
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (tenant.isnull || !has_right(DatumGetInt32(tenant.value), dial, fcinfo->flinfo->fn_oid))

@@ -28,7 +28,6 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-PG_FUNCTION_INFO_V1(recall_new_key);
 PG_FUNCTION_INFO_V1(recall_sign_token);
 
 #define VERSION "recall1."
@@ -118,19 +117,6 @@ is_same_mac(const uint8 *a, const uint8 *b)
 	for (int i = 0; i < MAC_SIZE; i++)
 		difference |= a[i] ^ b[i];
 	return difference == 0;
-}
-
-/* _new_key() returns bytea */
-Datum
-recall_new_key(PG_FUNCTION_ARGS)
-{
-	bytea *key = palloc(VARHDRSZ + KEY_SIZE);
-
-	SET_VARSIZE(key, VARHDRSZ + KEY_SIZE);
-	if (!pg_strong_random(VARDATA(key), KEY_SIZE))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate a random key")));
-	PG_RETURN_BYTEA_P(key);
 }
 
 static void
