@@ -6,7 +6,7 @@
 CREATE FUNCTION recall._caller() RETURNS oid
 LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_caller';
 COMMENT ON FUNCTION recall._caller() IS
-'The role that the caller is now, also inside SECURITY DEFINER functions.';
+'The role that the caller is now, also inside SECURITY DEFINER functions. Errors: 42501 where nobody calls: in a materialized view or an index expression that is being maintained.';
 
 CREATE FUNCTION recall._is_owner() RETURNS boolean
 LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_is_owner';
@@ -115,10 +115,15 @@ END $$;
 COMMENT ON FUNCTION recall._revoke_objects(regrole) IS
 'Takes back what _grant_objects() gave.';
 
+CREATE FUNCTION recall._lock(kind text, tenant_id int, id bigint, alone boolean, waits boolean) RETURNS boolean
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'recall_lock';
+COMMENT ON FUNCTION recall._lock(text, int, bigint, boolean, boolean) IS
+'Locks something until the end of the transaction, alone or together with others, and tells whether it got the lock, for which it may wait. Nobody else can take such a lock, or tell from pg_locks what is locked.';
+
 CREATE FUNCTION recall._lock_grants() RETURNS void
 LANGUAGE sql
 BEGIN ATOMIC
-	SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('recall.grants', 0));
+	SELECT recall._lock('grants', 0, 0, true, true);
 END;
 COMMENT ON FUNCTION recall._lock_grants() IS
 'Lets rights be given and taken by one transaction at a time: two that GRANT on one object at once fail.';

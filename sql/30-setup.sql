@@ -354,10 +354,16 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION recall._batch(int, bigint) IS 'The batch, or 42501.';
 
-CREATE FUNCTION recall._batch_key(tenant_id int, batch_id bigint) RETURNS bigint
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN pg_catalog.hashtextextended('recall.batch ' || tenant_id || ' ' || batch_id, 0);
-COMMENT ON FUNCTION recall._batch_key(int, bigint) IS 'The key of the advisory lock of a batch.';
+CREATE FUNCTION recall._require_read_committed() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+		PERFORM recall._refuse(format('the transaction is at isolation level %s', upper(current_setting('transaction_isolation'))),
+			'What happened while it waited for a lock would escape it: use READ COMMITTED.');
+	END IF;
+END $$;
+COMMENT ON FUNCTION recall._require_read_committed() IS
+'Raises 55000 above READ COMMITTED, where the transaction would not see what was committed while it waited.';
 
 /*
  * Appending calls and contacts shares a batch; judging it, and changing its state, has the batch alone. So no
@@ -367,18 +373,9 @@ COMMENT ON FUNCTION recall._batch_key(int, bigint) IS 'The key of the advisory l
  */
 CREATE FUNCTION recall._lock_batch(tenant_id int, batch_id bigint, alone boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	key bigint := recall._batch_key(tenant_id, batch_id);
 BEGIN
-	IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
-		PERFORM recall._refuse(format('the transaction is at isolation level %s', upper(current_setting('transaction_isolation'))),
-			'What happened while it waited for a lock would escape it: use READ COMMITTED.');
-	END IF;
-	IF alone THEN
-		PERFORM pg_advisory_xact_lock(key);
-	ELSE
-		PERFORM pg_advisory_xact_lock_shared(key);
-	END IF;
+	PERFORM recall._require_read_committed();
+	PERFORM recall._lock('batch', tenant_id, batch_id, alone, true);
 END $$;
 COMMENT ON FUNCTION recall._lock_batch(int, bigint, boolean) IS
 'Locks a batch until the end of the transaction, alone or together with others. Errors: 55000 above READ COMMITTED, where the transaction would not see what was committed while it waited.';

@@ -91,6 +91,7 @@ BEGIN
 
 	PERFORM recall._next_id(tenant_id, 'contact', added);
 	PERFORM recall._suppress_erased_of(tenant_id, first_id);
+	batch := recall._open_batch(tenant_id, batch_id); -- a function in the source may have changed it
 	IF batch.state = 'started' THEN
 		PERFORM recall._queue_first_attempts(batch, first_id - 1, now());
 	END IF;

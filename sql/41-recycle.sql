@@ -33,8 +33,7 @@ COMMENT ON FUNCTION recall._shut_gate(int, bigint) IS
 CREATE FUNCTION recall._lock_press(tenant_id int, batch_id bigint) RETURNS void
 LANGUAGE sql
 BEGIN ATOMIC
-	SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(
-		pg_catalog.format('recall.press %s %s', tenant_id, batch_id), 0));
+	SELECT recall._lock('press', tenant_id, batch_id, true, true);
 END;
 COMMENT ON FUNCTION recall._lock_press(int, bigint) IS
 'Keeps others from asking for a recycle of a batch, and from finishing it, until the end of the transaction. Only a task is locked before it.';

@@ -153,7 +153,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	permits recall.dial[];
 BEGIN
-	IF NOT pg_try_advisory_xact_lock_shared(recall._batch_key(_settle_batch.tenant_id, _settle_batch.batch_id)) THEN
+	IF NOT recall._lock('batch', _settle_batch.tenant_id, _settle_batch.batch_id, false, false) THEN
 		RETURN 0; -- somebody has it alone; the next run settles it
 	END IF;
 	WITH unsettled AS MATERIALIZED (
@@ -205,6 +205,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enab
 DECLARE
 	settled bigint;
 BEGIN
+	PERFORM recall._require_read_committed();
 	SELECT u.tenant_id, u.batch_id INTO tenant_id, batch_id FROM recall._unsettled_batch(tenant_id, batch_id) u;
 	IF tenant_id IS NULL THEN
 		RETURN;
@@ -216,4 +217,4 @@ BEGIN
 	END IF;
 END $$;
 COMMENT ON FUNCTION recall._settle(bigint, int, bigint) IS
-'A step of process(): takes the next batch behind the given one that has calls of unknown outcome and a rule for them, books them, and returns that batch, nulls when there was none. Called alone it does a part of a run, and no harm.';
+'A step of process(): takes the next batch behind the given one that has calls of unknown outcome and a rule for them, books them, and returns that batch, nulls when there was none. Called alone it does a part of a run, and no harm. Errors: 55000 above READ COMMITTED.';

@@ -176,6 +176,7 @@ DECLARE
 	emitted_rows bigint := 0;
 	why text;
 BEGIN
+	PERFORM recall._require_read_committed(); -- that would be the caller's fault, not the record's
 	recycle := recall._next_record(after_tenant,
 		coalesce((SELECT t.started_at FROM recall.tick t WHERE t.tick_id = run), clock_timestamp()));
 	IF recycle.tenant_id IS NULL THEN
@@ -196,7 +197,7 @@ BEGIN
 	RETURN recycle.tenant_id;
 END $$;
 COMMENT ON FUNCTION recall._step(bigint, int) IS
-'A step of process(): takes the oldest record of the next tenant one step on and returns the tenant, null when nothing is left to do. An error makes the record failed, one that will pass (a lock that is not to be had, a deadlock) puts it off until the next run, and neither is raised. Called alone it does a part of a run, and no harm.';
+'A step of process(): takes the oldest record of the next tenant one step on and returns the tenant, null when nothing is left to do. An error makes the record failed, one that will pass (a lock that is not to be had, a deadlock) puts it off until the next run, and neither is raised. Called alone it does a part of a run, and no harm. Errors: 55000 above READ COMMITTED.';
 
 CREATE PROCEDURE recall.process()
 LANGUAGE plpgsql AS $$

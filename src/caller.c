@@ -4,9 +4,15 @@
  *
  * The functions of recall run with the rights of the extension's owner, who is often a superuser.
  * Two things need the caller all the same: rights are checked against the role that the caller is
- *now, and a bulk source is read as that role. Only C can see the outer user from inside a SECURITY
- *DEFINER function, and only a switch of the user keeps an expression that hides in somebody's table
- *(a view, an index predicate, a cast) from running with the owner's rights.
+ * now, and a bulk source is read as that role. Only C can see the outer user from inside a SECURITY
+ * DEFINER function, and only a switch of the user keeps an expression that hides in somebody's
+ * table (a view, an index predicate, a cast) from running with the owner's rights.
+ *
+ * There are moments in which the outer user has asked for nothing. ANALYZE, also autovacuum's,
+ * REINDEX, CLUSTER and REFRESH MATERIALIZED VIEW run the functions of somebody's index or view as
+ * the one who owns it, while the outer user is whoever maintains the database, often a superuser.
+ * The server calls that a security-restricted operation. The owner cannot be told any more from
+ * inside a definer function, so there nobody has any right.
  */
 #include "recall.h"
 
@@ -28,11 +34,26 @@
 PG_FUNCTION_INFO_V1(recall_caller);
 PG_FUNCTION_INFO_V1(recall_read_source);
 
-/* _caller() returns oid: the role the caller is now, whatever definer functions lie between */
+/* The role that the caller is now, whatever definer functions lie between; 42501 where nobody
+ * calls.
+ */
+Oid
+recall_caller_role(void)
+{
+	if (InSecurityRestrictedOperation())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for recall within a security-restricted operation"),
+				 errhint("Neither a materialized view nor an index expression can ask recall: it "
+						 "would be asked by whoever maintains them.")));
+	return GetOuterUserId();
+}
+
+/* _caller() returns oid */
 Datum
 recall_caller(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_OID(GetOuterUserId());
+	PG_RETURN_OID(recall_caller_role());
 }
 
 static int
@@ -144,9 +165,10 @@ read_as_caller(const char *query, Tuplestorestate *rows)
 	(void) set_config_option("synchronize_seqscans", "off", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
 
+	/* Not a restricted operation: what runs here is the caller's own, as if it had read the table
+	 * itself, and may ask recall. It cannot become somebody else. */
 	GetUserIdAndSecContext(&saved_user, &saved_context);
-	SetUserIdAndSecContext(GetOuterUserId(), saved_context | SECURITY_LOCAL_USERID_CHANGE |
-												 SECURITY_RESTRICTED_OPERATION);
+	SetUserIdAndSecContext(recall_caller_role(), saved_context | SECURITY_LOCAL_USERID_CHANGE);
 
 	options.read_only = true;
 	options.dest = CreateDestReceiver(DestTuplestore);

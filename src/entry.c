@@ -46,7 +46,7 @@ static Entry *entry = NULL; /* of this transaction; in its memory */
 bool
 recall_has_entered(void)
 {
-	return entry != NULL && entry->role == GetOuterUserId();
+	return entry != NULL && entry->role == recall_caller_role();
 }
 
 /* The caller has entered: is the token over by now? */
@@ -140,7 +140,8 @@ static bool
 is_good(const TenantToken *token)
 {
 	return token->until > GetCurrentTimestamp() && is_pool(token->role) &&
-		   has_privs_of_role(GetOuterUserId(), token->role) && recall_tenant_exists(token->tenant);
+		   has_privs_of_role(recall_caller_role(), token->role) &&
+		   recall_tenant_exists(token->tenant);
 }
 
 /* Keep a token for the current level of the transaction. */
@@ -158,7 +159,7 @@ keep(const TenantToken *token)
 		inner->level = level;
 		entry = inner;
 	}
-	entry->role = GetOuterUserId();
+	entry->role = recall_caller_role();
 	entry->token = *token;
 }
 

@@ -212,7 +212,7 @@ sees_whole(FunctionCallInfo fcinfo)
 	Sight *sight = fcinfo->flinfo->fn_extra;
 	Sight asked = { .known = true,
 					.tenant = PG_GETARG_INT32(0),
-					.viewer = GetOuterUserId(),
+					.viewer = recall_caller_role(),
 					.command = GetCurrentCommandId(false),
 					.statement = GetCurrentStatementStartTimestamp() };
 

@@ -18,6 +18,7 @@
  *	seal.c					tenant tokens, signed
  *	entry.c					entering a tenant with one, for a transaction
  *	caller.c				who is calling, and reading a table with the caller's rights
+ *	lock.c					locks that nobody else can take
  *	phone_number.c			telephone numbers
  *	raise.c					the refusals
  *	drop_hook.c				no scheduled job outlives the extension

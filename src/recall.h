@@ -31,6 +31,9 @@ recall_forget_context(void)
 extern void recall_report_parse_error(const char *type_name, const char *text,
 									  const ParseError *error, Node *escontext);
 
+/* caller.c */
+extern Oid recall_caller_role(void);
+
 /* rights.c */
 extern Oid recall_extension_owner(void);
 extern Relation recall_open_relation(const char *name);

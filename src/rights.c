@@ -70,7 +70,8 @@ refuse_worker(void)
 static bool
 may_act_as(Oid owner)
 {
-	return !recall_has_entered() && OidIsValid(owner) && has_privs_of_role(GetOuterUserId(), owner);
+	return !recall_has_entered() && OidIsValid(owner) &&
+		   has_privs_of_role(recall_caller_role(), owner);
 }
 
 static bool
@@ -142,7 +143,7 @@ is_member_with(int32 tenant, Oid required)
 		Oid member = DatumGetObjectId(heap_getattr(tuple, role, RelationGetDescr(table), &is_null));
 		Datum has = heap_getattr(tuple, rights, RelationGetDescr(table), &is_null);
 
-		found = contains(has, required) && has_privs_of_role(GetOuterUserId(), member);
+		found = contains(has, required) && has_privs_of_role(recall_caller_role(), member);
 	}
 	systable_endscan(scan);
 	table_close(table, AccessShareLock);
