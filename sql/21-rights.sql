@@ -110,10 +110,12 @@ BEGIN
 	FOR object IN SELECT * FROM recall._member_objects() LOOP
 		EXECUTE format('REVOKE ALL ON %s %s FROM %s', object.kind, object.identity, role);
 	END LOOP;
-	EXECUTE format('REVOKE USAGE ON SCHEMA recall FROM %s', role);
+	IF NOT recall._is_scheduler(role) THEN
+		EXECUTE format('REVOKE USAGE ON SCHEMA recall FROM %s', role);
+	END IF;
 END $$;
 COMMENT ON FUNCTION recall._revoke_objects(regrole) IS
-'Takes back what _grant_objects() gave.';
+'Takes back what _grant_objects() gave, but for the schema from a role that schedules.';
 
 CREATE FUNCTION recall._lock(kind text, tenant_id int, id bigint, alone boolean, waits boolean) RETURNS boolean
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'recall_lock';

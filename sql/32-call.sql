@@ -88,12 +88,13 @@ BEGIN
 	number := coalesce(number, contact.numbers[1]);
 	ended_at := coalesce(ended_at, now());
 	started_at := coalesce(started_at, least(ended_at, now()));
+	/* What is equal is not for the caller to say, whose text may come with a collation of its own. */
 	fault := CASE
 		WHEN contact.contact_id IS NULL THEN 'contact'
 		WHEN permit.state <> 'ready' THEN 'permit'
 		WHEN business_result IS NOT NULL AND NOT EXISTS (SELECT FROM recall.business_result b
-			WHERE b.tenant_id = record_call.tenant_id AND b.code = record_call.business_result) THEN 'result'
-		WHEN number <> ALL (contact.numbers) THEN 'number'
+			WHERE b.tenant_id = record_call.tenant_id AND b.code = record_call.business_result COLLATE "default") THEN 'result'
+		WHEN number COLLATE "default" <> ALL (contact.numbers) THEN 'number'
 		WHEN NOT recall._times_in_order(started_at, ended_at, now()) THEN 'times'
 		END;
 	IF fault IS NOT NULL THEN

@@ -59,7 +59,7 @@ BEGIN
 	PERFORM recall._check_numbers(ARRAY[number]);
 
 	DELETE FROM recall.suppression s
-	WHERE s.tenant_id = unsuppress.tenant_id AND s.number = unsuppress.number
+	WHERE s.tenant_id = unsuppress.tenant_id AND s.number = unsuppress.number COLLATE "default"
 	AND s.task_id IS NOT DISTINCT FROM unsuppress.task_id;
 	was_suppressed := FOUND;
 	IF task_id IS NULL THEN

@@ -5,7 +5,8 @@
 
 /* Each step is a look-up by a key, whatever the planner thinks of loops or of the tenant: hence each OFFSET 0. */
 CREATE FUNCTION recall._calls_to_number(tenant_id int, number text) RETURNS recall.history
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+SET gin_fuzzy_search_limit = 0 AS $$ -- which anybody may set, and which would make the index leave contacts out
 #variable_conflict use_column
 DECLARE
 	calls recall.history;

@@ -216,7 +216,7 @@ BEGIN
 		coalesce(g.ended_at, greatest(g.started_at, at)), at) AS is_in_order) t
 	WHERE NOT t.is_in_order
 	OR g.business_result IS NOT NULL AND NOT EXISTS (SELECT FROM recall.business_result b
-		WHERE b.tenant_id = _check_reports.tenant_id AND b.code = g.business_result)
+		WHERE b.tenant_id = _check_reports.tenant_id AND b.code = g.business_result COLLATE "default")
 	ORDER BY g.place
 	LIMIT 1;
 	IF FOUND THEN

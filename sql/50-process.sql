@@ -225,5 +225,5 @@ BEGIN
 	PERFORM recall._end_tick(run);
 END $$;
 COMMENT ON PROCEDURE recall.process() IS
-'One run of the processor: settles the permits whose lease has run out and takes every waiting or running recycle record to its end, in chunks with a COMMIT after each, tenants taking turns; notes the run in recall.tick. Any number of runs may overlap. For the scheduler: its role needs USAGE on the schema and EXECUTE on this, _begin_tick(), _expire(), _settle(), _step() and _end_tick(). Errors: 2D000 inside a transaction block.';
+'One run of the processor: settles the permits whose lease has run out and takes every waiting or running recycle record to its end, in chunks with a COMMIT after each, tenants taking turns; notes the run in recall.tick. Any number of runs may overlap. For the scheduler: recall.grant_scheduler() gives a role what it needs, this and the internal steps _begin_tick(), _expire(), _settle(), _step() and _end_tick(). Errors: 2D000 inside a transaction block.';
 

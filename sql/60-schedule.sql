@@ -1,4 +1,47 @@
-/* The schedule: pg_cron calls the processor. */
+/* The schedule: a role that may call the processor and nothing else, and pg_cron, which does. */
+
+CREATE FUNCTION recall._is_scheduler(role regrole) RETURNS boolean
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT EXISTS (SELECT FROM pg_catalog.pg_proc p, pg_catalog.aclexplode(p.proacl) a
+		WHERE p.oid = 'recall.process()'::regprocedure AND a.grantee = role::oid AND a.grantee <> p.proowner);
+END;
+COMMENT ON FUNCTION recall._is_scheduler(regrole) IS 'Whether a role was given the processor, with recall.grant_scheduler().';
+
+CREATE FUNCTION recall._change_scheduler(role regrole, change text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM recall._require_owner();
+	IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = role::oid) THEN
+		PERFORM recall._invalid(format('role %s does not exist', coalesce(role::text, 'null')),
+			'The processor is given to a role of this cluster; PUBLIC cannot have it.');
+	END IF;
+	PERFORM recall._lock_grants();
+	EXECUTE format(change, 'ALL ON PROCEDURE recall.process()', role);
+	EXECUTE format(change, 'ALL ON FUNCTION recall._begin_tick(), recall._expire(bigint), recall._settle(bigint, int, bigint), '
+		'recall._step(bigint, int), recall._end_tick(bigint)', role);
+	IF NOT EXISTS (SELECT FROM recall.member m WHERE m.role = _change_scheduler.role) THEN
+		EXECUTE format(change, 'USAGE ON SCHEMA recall', role);
+	END IF;
+END $$;
+COMMENT ON FUNCTION recall._change_scheduler(regrole, text) IS
+'Gives the processor and its steps to a role, or takes them back, and the schema where the role is no member. change: GRANT %s TO %s, or REVOKE %s FROM %s. Errors: 42501; 22023 no such role.';
+
+CREATE FUNCTION recall.grant_scheduler(role regrole) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM recall._change_scheduler(role, 'GRANT %s TO %s');
+END $$;
+COMMENT ON FUNCTION recall.grant_scheduler(regrole) IS
+'Lets a role CALL recall.process(), with EXECUTE on it and on its steps and USAGE on the schema, and do nothing else. Right: the extension''s owner. Errors: 42501; 22023 no such role.';
+
+CREATE FUNCTION recall.revoke_scheduler(role regrole) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM recall._change_scheduler(role, 'REVOKE %s FROM %s');
+END $$;
+COMMENT ON FUNCTION recall.revoke_scheduler(regrole) IS
+'Takes back what grant_scheduler() gave. A cron job of the role stays, and fails. Right: the extension''s owner. Errors: 42501; 22023 no such role.';
 
 CREATE FUNCTION recall._cron_fault(OUT message text, OUT hint text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -6,7 +49,7 @@ DECLARE
 	cron_database text := current_setting('cron.database_name', true);
 BEGIN
 	/* The name can be set in the configuration while the library is not loaded. */
-	IF NOT 'pg_cron' = ANY (regexp_split_to_array(replace(current_setting('shared_preload_libraries'), '"', ''), '\s*,\s*')) THEN
+	IF NOT 'pg_cron' = ANY (regexp_split_to_array(replace(current_setting('shared_preload_libraries'), '"', ''), E'\\s*,\\s*')) THEN
 		cron_database := NULL;
 	END IF;
 	IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
@@ -42,15 +85,20 @@ COMMENT ON FUNCTION recall._schedule_elsewhere(text) IS 'How to schedule the pro
 CREATE FUNCTION recall._cron_job(OUT jobid bigint, OUT schedule text, OUT active boolean)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+	/* A job of somebody who may not call the processor, whatever it looks like, does not call it. */
 	EXECUTE $query$
-		SELECT j.jobid, j.schedule, j.active FROM cron.job j
+		SELECT j.jobid, j.schedule, j.active
+		FROM cron.job j
+		JOIN pg_catalog.pg_roles r ON r.rolname = j.username
 		WHERE j.command ILIKE 'call recall.process()%' AND j.database = pg_catalog.current_database()
+		AND pg_catalog.has_schema_privilege(r.oid, 'recall', 'USAGE')
+		AND pg_catalog.has_function_privilege(r.oid, 'recall.process()', 'EXECUTE')
 		ORDER BY j.active DESC, j.jobid LIMIT 1 $query$
 	INTO jobid, schedule, active;
 END $$;
-COMMENT ON FUNCTION recall._cron_job() IS 'The cron job that calls the processor in this database; null when there is none.';
+COMMENT ON FUNCTION recall._cron_job() IS 'The cron job that calls the processor in this database, as a role that may; null when there is none.';
 
-CREATE FUNCTION recall.schedule(cron text DEFAULT '*/5 * * * *') RETURNS bigint
+CREATE FUNCTION recall.schedule(cron text DEFAULT '*/5 * * * *', role regrole DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	fault record;
@@ -62,16 +110,19 @@ BEGIN
 	IF fault.message IS NOT NULL THEN
 		PERFORM recall._refuse(fault.message, fault.hint);
 	END IF;
+	IF role IS NOT NULL THEN
+		PERFORM recall.grant_scheduler(role);
+	END IF;
 	SELECT j.jobid INTO job FROM recall._cron_job() j;
 	IF job IS NULL THEN
 		EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job USING 'recall', asked, 'CALL recall.process()';
-	ELSE
-		EXECUTE 'SELECT cron.alter_job($1, schedule => $2, active => true)' USING job, asked;
 	END IF;
+	EXECUTE 'SELECT cron.alter_job($1, schedule => $2, username => $3, active => true)'
+	USING job, asked, (SELECT r.rolname::text FROM pg_roles r WHERE r.oid = role::oid);
 	RETURN job;
 END $$;
-COMMENT ON FUNCTION recall.schedule(text) IS
-'Lets pg_cron call recall.process(), by default every 5 minutes, as the extension''s owner, and returns the job''s id; scheduling again changes the one job, whoever it runs as. cron: a crontab expression, in GMT. Right: the extension''s owner. Errors: 42501; 55000 pg_cron is missing, not preloaded, or works in another database; what pg_cron says of an invalid expression.';
+COMMENT ON FUNCTION recall.schedule(text, regrole) IS
+'Lets pg_cron call recall.process(), by default every 5 minutes, and returns the job''s id; scheduling again changes the one job. cron: a crontab expression, in GMT. role: as whom it runs, which gets what grant_scheduler() gives; null: as before, at first the extension''s owner. Right: the extension''s owner. Errors: 42501; 22023 no such role; 55000 pg_cron is missing, not preloaded, or works in another database; what pg_cron says of an invalid expression.';
 
 CREATE FUNCTION recall._unschedule() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -3,8 +3,30 @@
  * recall.grant_privilege() gives a tenant's roles what they need.
  */
 
-REVOKE ALL ON ALL ROUTINES IN SCHEMA recall FROM PUBLIC;
-REVOKE ALL ON ALL TABLES IN SCHEMA recall FROM PUBLIC;
+DO $$
+DECLARE
+	grantee text;
+BEGIN
+	/* Everybody, and whoever the installing role's ALTER DEFAULT PRIVILEGES have given something by now. */
+	FOR grantee IN
+		SELECT 'PUBLIC'
+		UNION
+		SELECT acl.grantee::pg_catalog.regrole::text
+		FROM (
+			SELECT n.nspacl FROM pg_catalog.pg_namespace n WHERE n.nspname = 'recall'
+			UNION ALL
+			SELECT p.proacl FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'recall'::pg_catalog.regnamespace
+			UNION ALL
+			SELECT c.relacl FROM pg_catalog.pg_class c WHERE c.relnamespace = 'recall'::pg_catalog.regnamespace
+		) AS object (acl), pg_catalog.aclexplode(object.acl) acl
+		WHERE acl.grantee NOT IN (0, acl.grantor)
+	LOOP
+		EXECUTE pg_catalog.format('REVOKE ALL ON ALL ROUTINES IN SCHEMA recall FROM %s', grantee);
+		EXECUTE pg_catalog.format('REVOKE ALL ON ALL TABLES IN SCHEMA recall FROM %s', grantee);
+		EXECUTE pg_catalog.format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA recall FROM %s', grantee);
+		EXECUTE pg_catalog.format('REVOKE ALL ON SCHEMA recall FROM %s', grantee);
+	END LOOP;
+END $$;
 
 DO $$
 DECLARE
