@@ -463,6 +463,7 @@ must('everybody', <<'END', 'mallory');
 	CREATE TABLE mallory.worn (x int);
 	INSERT INTO mallory.worn SELECT generate_series(1, 100);
 	CREATE TABLE mallory.got (what text);
+	CREATE FUNCTION mallory.get(what text) RETURNS void LANGUAGE sql AS 'INSERT INTO mallory.got VALUES (what)';
 	CREATE FUNCTION mallory.try(x int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
 	DECLARE
 		attempt text;
@@ -472,7 +473,7 @@ must('everybody', <<'END', 'mallory');
 		LOOP
 			BEGIN
 				EXECUTE attempt;
-				INSERT INTO mallory.got VALUES (attempt);
+				PERFORM mallory.get(attempt);
 			EXCEPTION WHEN insufficient_privilege OR division_by_zero THEN
 				NULL;
 			END;
@@ -488,7 +489,7 @@ foreach my $maintenance ('ANALYZE mallory.worn', 'REINDEX INDEX mallory.worn_try
 	'REFRESH MATERIALIZED VIEW mallory.kept', 'REFRESH MATERIALIZED VIEW CONCURRENTLY mallory.kept', 'ANALYZE')
 {
 	must('everybody', $maintenance);
-	is(look('everybody', 'SELECT what FROM mallory.got'), '', "$maintenance, by a superuser, gives mallory nothing");
+	is(look('everybody', 'SELECT DISTINCT what FROM mallory.got'), '', "$maintenance, by a superuser, gives mallory nothing");
 }
 fails('everybody', 'mallory', 'CREATE MATERIALIZED VIEW mallory.all_tasks AS SELECT * FROM recall.task_overview', '42501', 'security-restricted operation',
 	'a materialized view of recall\'s views, which would show what whoever refreshes it sees: refused');
