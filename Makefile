@@ -1,5 +1,5 @@
 # recall: a PGXS extension. For those who package it: make, make install, make installcheck, with PG_CONFIG.
-# For everybody else: make check, make fuzz, make soak and make demo, which need nothing installed beforehand.
+# For everybody else: make check, make fuzz, make soak, make canary and make demo, which need nothing installed beforehand.
 
 EXTENSION  = recall
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" recall.control)
@@ -24,7 +24,7 @@ PROVE_TESTS   ?= test/t/*.pl
 PG_CONFIG ?= pg_config
 
 # Only the goals that build or install need a server's headers.
-COMMANDS = check fuzz soak demo psql stop doc format lint META.json
+COMMANDS = check fuzz soak canary demo psql stop doc format lint META.json
 ifneq (,$(filter-out $(COMMANDS),$(or $(MAKECMDGOALS),all)))
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 ifeq (,$(PGXS))
@@ -40,7 +40,7 @@ sql/recall--$(EXTVERSION).sql: $(SQL_PARTS) recall.control
 # PGXS tracks no headers; without the .bc the JIT bitcode would go stale.
 $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
 
-.PHONY: check fuzz soak demo psql stop doc format lint
+.PHONY: check fuzz soak canary demo psql stop doc format lint
 
 # Run all tests. ONLY="regress isolation pgtap tap", TESTS="policy …", PROVE_TESTS=test/t/….pl narrow, PG_MAJOR=15 chooses, KEEP=1 keeps.
 # (PGXS has a goal of this name, which says that it is not supported: ours is for whoever asked for it.)
@@ -57,6 +57,10 @@ fuzz:
 # Run HISTORIES random histories of dialing, checked, from SEED on; keep what is known of those in which something is wrong.
 soak:
 	@test/harness/soak.sh
+
+# Let a hostile session try to see another tenant: CALLS of our own and SMITH statements of sqlsmith as each of ROLES, from SEED on.
+canary:
+	@test/harness/canary.sh
 
 # Tell the story on a private server, which stays: DATA=file.csv uses your calls. Then: make psql, make stop.
 demo:

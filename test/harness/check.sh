@@ -101,9 +101,10 @@ trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
 clean_environment
-# The example dialer runs on the first two, and is tested behind the third; random histories run on the last.
+# The example dialer runs on the first two, and is tested behind the third; random histories and hostile sessions run on the
+# fourth, the latter with what the last makes up.
 # shellcheck disable=SC2034
-more_packages=(sip-tester python3-psycopg pgbouncer python3-psycopg2)
+more_packages=(sip-tester python3-psycopg pgbouncer python3-psycopg2 sqlsmith)
 ensure_packages
 make_workspace check
 copy_checkout

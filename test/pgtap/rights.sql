@@ -90,6 +90,8 @@ INSERT INTO t.owner_action VALUES
 	($$SELECT recall.dismiss_pool('t_nobody')$$),
 	('SELECT recall.rotate_token_key()'),
 	('SELECT recall.schedule()'),
+	($$SELECT recall.grant_scheduler('t_read')$$),
+	($$SELECT recall.revoke_scheduler('t_read')$$),
 	('SELECT recall.unschedule()');
 CREATE TABLE t.some_people AS SELECT '{+49301234567}'::text[] AS numbers;
 CREATE TABLE t.some_calls AS SELECT 3::bigint AS contact_id;
