@@ -8,37 +8,49 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION recall._is_scheduler(regrole) IS 'Whether a role was given the processor, with recall.grant_scheduler().';
 
-CREATE FUNCTION recall._change_scheduler(role regrole, change text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION recall._role_name(role regrole) RETURNS name
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	found_name name := (SELECT r.rolname FROM pg_roles r WHERE r.oid = role::oid);
 BEGIN
-	PERFORM recall._require_owner();
-	IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = role::oid) THEN
+	IF found_name IS NULL THEN
 		PERFORM recall._invalid(format('role %s does not exist', coalesce(role::text, 'null')),
 			'The processor is given to a role of this cluster; PUBLIC cannot have it.');
 	END IF;
-	PERFORM recall._lock_grants();
-	EXECUTE format(change, 'ALL ON PROCEDURE recall.process()', role);
-	EXECUTE format(change, 'ALL ON FUNCTION recall._begin_tick(), recall._expire(bigint), recall._settle(bigint, int, bigint), '
-		'recall._step(bigint, int), recall._end_tick(bigint)', role);
-	IF NOT EXISTS (SELECT FROM recall.member m WHERE m.role = _change_scheduler.role) THEN
-		EXECUTE format(change, 'USAGE ON SCHEMA recall', role);
-	END IF;
+	RETURN found_name;
 END $$;
-COMMENT ON FUNCTION recall._change_scheduler(regrole, text) IS
-'Gives the processor and its steps to a role, or takes them back, and the schema where the role is no member. change: GRANT %s TO %s, or REVOKE %s FROM %s. Errors: 42501; 22023 no such role.';
+COMMENT ON FUNCTION recall._role_name(regrole) IS 'The name of a role. Raises 22023 when there is none.';
 
 CREATE FUNCTION recall.grant_scheduler(role regrole) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	scheduler name;
 BEGIN
-	PERFORM recall._change_scheduler(role, 'GRANT %s TO %s');
+	PERFORM recall._require_owner();
+	scheduler := recall._role_name(role);
+	PERFORM recall._lock_grants();
+	EXECUTE format('GRANT USAGE ON SCHEMA recall TO %I', scheduler);
+	EXECUTE format('GRANT EXECUTE ON PROCEDURE recall.process() TO %I', scheduler);
+	EXECUTE format('GRANT EXECUTE ON FUNCTION recall._begin_tick(), recall._expire(bigint), recall._settle(bigint, int, bigint), '
+		'recall._step(bigint, int), recall._end_tick(bigint) TO %I', scheduler);
 END $$;
 COMMENT ON FUNCTION recall.grant_scheduler(regrole) IS
 'Lets a role CALL recall.process(), with EXECUTE on it and on its steps and USAGE on the schema, and do nothing else. Right: the extension''s owner. Errors: 42501; 22023 no such role.';
 
 CREATE FUNCTION recall.revoke_scheduler(role regrole) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	scheduler name;
 BEGIN
-	PERFORM recall._change_scheduler(role, 'REVOKE %s FROM %s');
+	PERFORM recall._require_owner();
+	scheduler := recall._role_name(role);
+	PERFORM recall._lock_grants();
+	EXECUTE format('REVOKE ALL ON PROCEDURE recall.process() FROM %I', scheduler);
+	EXECUTE format('REVOKE ALL ON FUNCTION recall._begin_tick(), recall._expire(bigint), recall._settle(bigint, int, bigint), '
+		'recall._step(bigint, int), recall._end_tick(bigint) FROM %I', scheduler);
+	IF NOT EXISTS (SELECT FROM recall.member m WHERE m.role = revoke_scheduler.role) THEN
+		EXECUTE format('REVOKE USAGE ON SCHEMA recall FROM %I', scheduler);
+	END IF;
 END $$;
 COMMENT ON FUNCTION recall.revoke_scheduler(regrole) IS
 'Takes back what grant_scheduler() gave. A cron job of the role stays, and fails. Right: the extension''s owner. Errors: 42501; 22023 no such role.';

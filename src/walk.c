@@ -131,7 +131,7 @@ recall_begin_walk_in(Oid index, int32 tenant, int64 task, TimestampTz at, Place 
 	walk.key.tenant = tenant;
 	walk.key.task = task;
 	walk.at = at;
-	walk.table = IndexGetRelation(index, false);
+	walk.table = IndexGetRelation(index, true);
 	mark();
 	walk.nowhere.due_at = at; /* what comes next will be due from now on */
 	bookmark = find_bookmark(&walk.key, HASH_FIND);

@@ -5,10 +5,10 @@ SELECT no_plan();
 
 /* One number that very many contacts have, so that the index of numbers has a tree of its own for it, and a limit that counts them all. */
 
-SELECT * FROM t.campaign(300, 'busy after 1 h; limit 10 per 7 days per number; limit 9') \gset
+SELECT * FROM t.campaign(40, 'busy after 1 h; limit 10 per 7 days per number; limit 9') \gset
 CREATE TABLE t.same AS SELECT ARRAY['+4930999999'] AS numbers FROM generate_series(1, 3000);
 SELECT recall.add_contacts(:tenant, :batch, 't.same');
-SELECT t.call_all(:tenant, 1, 320, 'busy');
+SELECT t.call_all(:tenant, 1, 60, 'busy');
 SELECT recall.suppress(:tenant, t.number(3));
 
 CREATE FUNCTION t.answers(tenant int, batch bigint) RETURNS text LANGUAGE sql
@@ -17,7 +17,7 @@ BEGIN ATOMIC
 		SELECT p::text FROM recall.preview(tenant, batch) p
 		UNION ALL SELECT s::text FROM recall.simulate(tenant, batch, 'failed after 2 h; limit 12 per 7 days per number') s
 		UNION ALL SELECT e.step || ' ' || e.passed || ' ' || e.detail FROM recall.explain(tenant, 3) e
-		UNION ALL SELECT e.step || ' ' || e.passed || ' ' || e.detail FROM recall.explain(tenant, 310) e
+		UNION ALL SELECT e.step || ' ' || e.passed || ' ' || e.detail FROM recall.explain(tenant, 50) e
 		UNION ALL SELECT d::text FROM recall.policy_diff('busy after 10 min; limit 3', 'failed; limit 2 per day') d
 		UNION ALL SELECT recall.judge('busy after 10 min', (SELECT recall.history(1, '+4930999999', 'busy', NULL, '2026-01-01', '2026-01-01')), '{+4930999999}', 'Asia/Kolkata')::text
 		UNION ALL SELECT 'busy; result x after 1 day; limit 3 per 24 h'::recall.policy::jsonb::recall.policy::text) AS x(answer);
