@@ -111,7 +111,8 @@ class Generator:
 	def call(self):
 		chance = self.chance
 		name, kind, is_set, names, types, defaults, is_internal = chance.choice(self.functions)
-		while is_internal and chance.random() < 0.7:
+		# What ends a task or a batch for good would leave nothing to do for the rest.
+		while is_internal and chance.random() < 0.7 or name in ('complete_task', 'finish_batch') and chance.random() < 0.95:
 			name, kind, is_set, names, types, defaults, is_internal = chance.choice(self.functions)
 		given = len(types) - chance.randint(0, defaults)
 		arguments = ', '.join(self.value(types[i], names[i] if i < len(names) else '') for i in range(given))

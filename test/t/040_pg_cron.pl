@@ -132,12 +132,31 @@ is($node->safe_psql('app', q{SELECT recall.schedule('* * * * *')}), $job, 'sched
 health($node, 'app', 'schedule', 'ok', "cron job $job runs at \\* \\* \\* \\* \\*", 'health(): the job is scheduled');
 health($node, 'app', 'last run of the job', 'ok', 'has not run yet', 'health(): it has not run yet');
 
-# A role for the scheduler, with the rights that the documentation names: its own job runs too.
+# A job of somebody who may not call the processor does not call it, whatever it looks like.
+$node->safe_psql('app', <<'END');
+	CREATE ROLE squatter LOGIN;
+	GRANT USAGE ON SCHEMA cron TO squatter;
+	SELECT recall.unschedule();
+	SET ROLE squatter;
+	SELECT cron.schedule('recall', '0 0 1 1 *', 'CALL recall.process()');
+END
+health($node, 'app', 'schedule', 'critical', 'there is no cron job', 'health(): a job of a role that may not call the processor is none');
+$job = $node->safe_psql('app', q{SELECT recall.schedule('* * * * *')});
+is($node->safe_psql('app', "SELECT username = current_user, schedule FROM cron.job WHERE jobid = $job"), 't|* * * * *', 'schedule(): makes one beside it');
+$node->safe_psql('app', q{SELECT cron.unschedule(jobid) FROM cron.job WHERE username = 'squatter'});
+
+# The job may run as a role of its own, and back.
+$node->safe_psql('app', 'CREATE ROLE clerk LOGIN');
+is($node->safe_psql('app', q{SELECT recall.schedule('* * * * *', 'clerk')}), $job, 'schedule(): as another role, the same job');
+is($node->safe_psql('app', "SELECT username FROM cron.job WHERE jobid = $job"), 'clerk', '... runs as that role');
+is($node->safe_psql('app', q{SELECT recall.schedule('* * * * *')}), $job, 'schedule(): without a role');
+is($node->safe_psql('app', "SELECT username FROM cron.job WHERE jobid = $job"), 'clerk', '... leaves the role as it was');
+fails($node, 'app', 'SELECT recall.schedule(role => $$0$$)', '22023', 'role - does not exist', 'schedule(): no such role');
+
+# A role for the scheduler: its own job runs too.
 $node->safe_psql('app', <<'END');
 	CREATE ROLE scheduler LOGIN;
-	GRANT USAGE ON SCHEMA recall TO scheduler;
-	GRANT EXECUTE ON PROCEDURE recall.process() TO scheduler;
-	GRANT EXECUTE ON FUNCTION recall._begin_tick(), recall._expire(bigint), recall._settle(bigint, int, bigint), recall._step(bigint, int), recall._end_tick(bigint) TO scheduler;
+	SELECT recall.grant_scheduler('scheduler');
 	GRANT USAGE ON SCHEMA cron TO scheduler;
 	SET ROLE scheduler;
 	SELECT cron.schedule('by the scheduler', '* * * * *', 'CALL recall.process()');
