@@ -373,7 +373,8 @@ CREATE TABLE recall.tick (
 	emitted     bigint NOT NULL DEFAULT 0,
 	failed      bigint NOT NULL DEFAULT 0,
 	expired     bigint NOT NULL DEFAULT 0,
-	assumed     bigint NOT NULL DEFAULT 0
+	assumed     bigint NOT NULL DEFAULT 0,
+	held        boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE recall.tick IS 'The latest runs of the processor; those older than the last 10 000 are dropped.';
 COMMENT ON COLUMN recall.tick.tick_id IS 'The order of runs.';
@@ -384,6 +385,7 @@ COMMENT ON COLUMN recall.tick.emitted IS 'Re-dial rows that it made.';
 COMMENT ON COLUMN recall.tick.failed IS 'Records that failed in it.';
 COMMENT ON COLUMN recall.tick.expired IS 'Permits whose lease it found run out: their outcome became unknown.';
 COMMENT ON COLUMN recall.tick.assumed IS 'Permits of unknown outcome that a rule let it settle.';
+COMMENT ON COLUMN recall.tick.held IS 'Whether claims were held when it began, because the database was a copy.';
 
 /* Rows that a dump must carry, and the sequences that must not start over after a restore. Not the keys of tokens. */
 SELECT pg_catalog.pg_extension_config_dump('recall.tenant', '');

@@ -10,7 +10,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	run bigint;
 BEGIN
-	INSERT INTO recall.tick (started_at) VALUES (clock_timestamp()) RETURNING tick_id INTO run;
+	INSERT INTO recall.tick (started_at, held) VALUES (clock_timestamp(), NOT recall._history_is_accepted()) RETURNING tick_id INTO run;
 	DELETE FROM recall.tick WHERE tick_id <= run - 10000;
 	RETURN run;
 END $$;

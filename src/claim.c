@@ -636,6 +636,7 @@ recall_claim(PG_FUNCTION_ARGS)
 	recall_require_dial(fcinfo);
 	check_arguments(fcinfo);
 	PreventCommandIfReadOnly("recall.claim()");
+	recall_require_history();
 	claim.lease = recall_lease_length(PG_ARGISNULL(3) ? NULL : PG_GETARG_INTERVAL_P(3));
 	claim.tenant = PG_GETARG_INT32(0);
 	claim.task = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT64(1);
