@@ -82,7 +82,8 @@ typedef struct RecallTable
 } RecallTable;
 
 extern RecallTable recall_tenant, recall_task, recall_batch, recall_business_result, recall_contact,
-	recall_call, recall_recycle, recall_recycle_tally, recall_dial, recall_suppression, recall_origin;
+	recall_call, recall_recycle, recall_recycle_tally, recall_dial, recall_suppression,
+	recall_origin;
 
 extern Relation recall_open_table(RecallTable *table, LOCKMODE lock);
 
