@@ -74,10 +74,10 @@ doc:
 	@test/harness/doc.sh
 
 format:
-	clang-format -i src/*.[ch] test/fuzz/*.[ch]
+	clang-format -i src/*.[ch] test/fuzz/*.[ch] test/clock/*.c
 
 lint:
-	clang-format --dry-run -Werror src/*.[ch] test/fuzz/*.[ch]
+	clang-format --dry-run -Werror src/*.[ch] test/fuzz/*.[ch] test/clock/*.c
 	shellcheck -x .ci/run $(wildcard test/harness/*.sh test/fuzz/*.sh doc/demo/*.sh doc/make/*.sh bench/*.sh)
 	! command -v cppcheck >/dev/null || cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr src
 

@@ -217,7 +217,7 @@ CREATE TABLE recall.recycle (
 	withdrawn    bigint NOT NULL DEFAULT 0,
 	started_at   timestamptz,
 	advanced_at  timestamptz,
-	put_off_at   timestamptz,
+	put_off_in   bigint,
 	finished_at  timestamptz,
 	error        text,
 	subject      text DEFAULT recall._subject(),
@@ -247,7 +247,7 @@ COMMENT ON COLUMN recall.recycle.last_emitted IS 'The contact of the last re-dia
 COMMENT ON COLUMN recall.recycle.withdrawn IS 'Re-dial rows taken back before they were dialled.';
 COMMENT ON COLUMN recall.recycle.started_at IS 'When the processor took the record up.';
 COMMENT ON COLUMN recall.recycle.advanced_at IS 'When it last changed its state, or the processor last worked on it.';
-COMMENT ON COLUMN recall.recycle.put_off_at IS 'When the processor could not go on with it for the time being; its next run does.';
+COMMENT ON COLUMN recall.recycle.put_off_in IS 'The run of the processor that could not go on with it for the time being; the next one does.';
 COMMENT ON COLUMN recall.recycle.finished_at IS 'When it was completed or cancelled.';
 COMMENT ON COLUMN recall.recycle.error IS 'Why it failed, or was put off.';
 COMMENT ON COLUMN recall.recycle.subject IS 'On whose behalf the role asked: the subject of its tenant token.';
@@ -373,7 +373,8 @@ CREATE TABLE recall.tick (
 	emitted     bigint NOT NULL DEFAULT 0,
 	failed      bigint NOT NULL DEFAULT 0,
 	expired     bigint NOT NULL DEFAULT 0,
-	assumed     bigint NOT NULL DEFAULT 0
+	assumed     bigint NOT NULL DEFAULT 0,
+	held        boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE recall.tick IS 'The latest runs of the processor; those older than the last 10 000 are dropped.';
 COMMENT ON COLUMN recall.tick.tick_id IS 'The order of runs.';
@@ -384,6 +385,7 @@ COMMENT ON COLUMN recall.tick.emitted IS 'Re-dial rows that it made.';
 COMMENT ON COLUMN recall.tick.failed IS 'Records that failed in it.';
 COMMENT ON COLUMN recall.tick.expired IS 'Permits whose lease it found run out: their outcome became unknown.';
 COMMENT ON COLUMN recall.tick.assumed IS 'Permits of unknown outcome that a rule let it settle.';
+COMMENT ON COLUMN recall.tick.held IS 'Whether claims were held when it began, because the database was a copy.';
 
 /* Rows that a dump must carry, and the sequences that must not start over after a restore. Not the keys of tokens. */
 SELECT pg_catalog.pg_extension_config_dump('recall.tenant', '');

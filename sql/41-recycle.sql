@@ -51,6 +51,16 @@ END;
 COMMENT ON FUNCTION recall._start_after(int, bigint) IS
 'The contact behind which the next recycle of a batch starts: where the latest one was capped, else 0.';
 
+/* A clock that was set back would put calls behind a press that came after them, and nobody would recall those. */
+CREATE FUNCTION recall._now_for(tenant_id int, batch_id bigint) RETURNS timestamptz
+LANGUAGE sql
+BEGIN ATOMIC
+	SELECT greatest(pg_catalog.clock_timestamp(), (SELECT max(k.recorded_at) FROM recall.call k
+		WHERE k.tenant_id = _now_for.tenant_id AND k.batch_id = _now_for.batch_id));
+END;
+COMMENT ON FUNCTION recall._now_for(int, bigint) IS
+'The time, but not before the calls of a batch that are recorded already.';
+
 CREATE FUNCTION recall.recycle(tenant_id int, batch_id bigint) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -58,6 +68,7 @@ DECLARE
 	unfinished record;
 	created bigint;
 	start_after bigint;
+	asked_at timestamptz;
 BEGIN
 	PERFORM recall._require(tenant_id, 'recycle');
 	PERFORM recall._lock_press(tenant_id, batch_id);
@@ -81,8 +92,9 @@ BEGIN
 
 	created := recall._next_id(tenant_id, 'recycle');
 	start_after := recall._start_after(tenant_id, batch_id);
+	asked_at := recall._now_for(tenant_id, batch_id);
 	INSERT INTO recall.recycle (tenant_id, recycle_id, batch_id, policy, requested_by, requested_at, cap, start_after, last_contact)
-	SELECT b.tenant_id, created, b.batch_id, t.policy, pg_get_userbyid(recall._caller()), clock_timestamp(),
+	SELECT b.tenant_id, created, b.batch_id, t.policy, pg_get_userbyid(recall._caller()), asked_at,
 		n.recycle_limit, start_after, start_after
 	FROM recall.batch b
 	JOIN recall.task t ON t.tenant_id = b.tenant_id AND t.task_id = b.task_id

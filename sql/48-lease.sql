@@ -206,6 +206,11 @@ DECLARE
 	settled bigint;
 BEGIN
 	PERFORM recall._require_read_committed();
+	IF NOT recall._history_is_accepted() THEN
+		tenant_id := NULL; -- the report may have been lost on the way to this copy: nothing is assumed of it yet
+		batch_id := NULL;
+		RETURN;
+	END IF;
 	SELECT u.tenant_id, u.batch_id INTO tenant_id, batch_id FROM recall._unsettled_batch(tenant_id, batch_id) u;
 	IF tenant_id IS NULL THEN
 		RETURN;
@@ -217,4 +222,4 @@ BEGIN
 	END IF;
 END $$;
 COMMENT ON FUNCTION recall._settle(bigint, int, bigint) IS
-'A step of process(): takes the next batch behind the given one that has calls of unknown outcome and a rule for them, books them, and returns that batch, nulls when there was none. Called alone it does a part of a run, and no harm. Errors: 55000 above READ COMMITTED.';
+'A step of process(): takes the next batch behind the given one that has calls of unknown outcome and a rule for them, books them, and returns that batch, nulls when there was none, or while claims are held. Called alone it does a part of a run, and no harm. Errors: 55000 above READ COMMITTED.';

@@ -10,7 +10,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	run bigint;
 BEGIN
-	INSERT INTO recall.tick (started_at) VALUES (clock_timestamp()) RETURNING tick_id INTO run;
+	INSERT INTO recall.tick (started_at, held) VALUES (clock_timestamp(), NOT recall._history_is_accepted()) RETURNING tick_id INTO run;
 	DELETE FROM recall.tick WHERE tick_id <= run - 10000;
 	RETURN run;
 END $$;
@@ -20,12 +20,13 @@ COMMENT ON FUNCTION recall._begin_tick() IS
 CREATE FUNCTION recall._end_tick(run bigint) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	UPDATE recall.tick SET finished_at = pg_catalog.clock_timestamp() WHERE tick_id = run AND finished_at IS NULL;
+	UPDATE recall.tick SET finished_at = greatest(started_at, pg_catalog.clock_timestamp()) WHERE tick_id = run AND finished_at IS NULL;
 END;
 COMMENT ON FUNCTION recall._end_tick(bigint) IS
 'A step of process(): notes that a run has ended. Called alone it ends a run''s note early, and does no other harm.';
 
-CREATE FUNCTION recall._next_record(after_tenant int, run_began timestamptz) RETURNS recall.recycle
+/* Runs are told apart by their number: a clock that is set back would make the next run come before the last. */
+CREATE FUNCTION recall._next_record(after_tenant int, run bigint) RETURNS recall.recycle
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
 	recycle recall.recycle;
@@ -34,7 +35,7 @@ BEGIN
 	FOREACH bound IN ARRAY ARRAY[after_tenant, 0] LOOP
 		SELECT * INTO recycle FROM recall.recycle r
 		WHERE r.state IN ('waiting', 'running') AND r.tenant_id > bound
-		AND (r.put_off_at IS NULL OR r.put_off_at < run_began)
+		AND (r.put_off_in IS NULL OR r.put_off_in < run)
 		ORDER BY r.tenant_id, r.recycle_id
 		LIMIT 1
 		FOR NO KEY UPDATE SKIP LOCKED;
@@ -42,8 +43,8 @@ BEGIN
 	END LOOP;
 	RETURN recycle;
 END $$;
-COMMENT ON FUNCTION recall._next_record(int, timestamptz) IS
-'The next record to work on, locked: the oldest of the next tenant behind the given one, then from the first again, but for those that were put off since the run began; null when there is none that nobody else works on.';
+COMMENT ON FUNCTION recall._next_record(int, bigint) IS
+'The next record to work on, locked: the oldest of the next tenant behind the given one, then from the first again, but for those that this run or a later one has put off; null when there is none that nobody else works on.';
 
 CREATE FUNCTION recall._chunk_size() RETURNS int
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_chunk_size_setting';
@@ -159,14 +160,14 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION recall._fail_record(recall.recycle, text) IS 'Makes a locked record failed, with the reason.';
 
-CREATE FUNCTION recall._put_off_record(recycle recall.recycle, why text) RETURNS void
+CREATE FUNCTION recall._put_off_record(recycle recall.recycle, run bigint, why text) RETURNS void
 LANGUAGE sql
 BEGIN ATOMIC
-	UPDATE recall.recycle r SET put_off_at = pg_catalog.clock_timestamp(),
+	UPDATE recall.recycle r SET put_off_in = run,
 		error = 'put off until the next run: ' || why
 	WHERE r.tenant_id = (recycle).tenant_id AND r.recycle_id = (recycle).recycle_id;
 END;
-COMMENT ON FUNCTION recall._put_off_record(recall.recycle, text) IS
+COMMENT ON FUNCTION recall._put_off_record(recall.recycle, bigint, text) IS
 'Leaves a locked record to the processor''s next run, and notes why.';
 
 CREATE FUNCTION recall._step(run bigint, after_tenant int) RETURNS int
@@ -177,8 +178,7 @@ DECLARE
 	why text;
 BEGIN
 	PERFORM recall._require_read_committed(); -- that would be the caller's fault, not the record's
-	recycle := recall._next_record(after_tenant,
-		coalesce((SELECT t.started_at FROM recall.tick t WHERE t.tick_id = run), clock_timestamp()));
+	recycle := recall._next_record(after_tenant, run);
 	IF recycle.tenant_id IS NULL THEN
 		RETURN NULL;
 	END IF;
@@ -186,7 +186,7 @@ BEGIN
 		emitted_rows := recall._advance(recycle);
 	EXCEPTION
 	WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN
-		PERFORM recall._put_off_record(recycle, SQLERRM);
+		PERFORM recall._put_off_record(recycle, run, SQLERRM);
 	WHEN OTHERS THEN
 		GET STACKED DIAGNOSTICS why = MESSAGE_TEXT;
 		PERFORM recall._fail_record(recycle, why);

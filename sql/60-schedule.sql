@@ -127,6 +127,11 @@ BEGIN
 	END IF;
 	SELECT j.jobid INTO job FROM recall._cron_job() j;
 	IF job IS NULL THEN
+		/* What is left of a role that was dropped would go on failing. */
+		EXECUTE $query$
+			SELECT cron.unschedule(j.jobid) FROM cron.job j
+			WHERE j.command ILIKE 'call recall.process()%' AND j.database = pg_catalog.current_database()
+			AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = j.username) $query$;
 		EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job USING 'recall', asked, 'CALL recall.process()';
 	END IF;
 	EXECUTE 'SELECT cron.alter_job($1, schedule => $2, username => $3, active => true)'

@@ -67,6 +67,20 @@ BEGIN ATOMIC
 		END
 	FROM recall.tick k
 	UNION ALL
+	SELECT 'clock',
+		CASE
+			WHEN c.latest > at + interval '1 min' THEN 'critical'
+			WHEN c.latest > at + interval '5 s' THEN 'warning'
+			ELSE 'ok'
+		END,
+		CASE
+			WHEN c.latest > at + interval '5 s' THEN
+				format('the server''s clock is at least %s behind what it was: it has been set back. Until it is there again, what is due and the calling hours are late, leases are longer, and reports that ended in its future are refused', recall._age(at, c.latest))
+			ELSE 'it is not behind what was noted last'
+		END
+	FROM (SELECT greatest((SELECT max(greatest(k.started_at, k.finished_at)) FROM recall.tick k),
+		(SELECT max(d.claimed_at) FROM recall.dial d WHERE d.state <> 'ready')) AS latest) c
+	UNION ALL
 	SELECT 'overdue records', CASE WHEN count(*) = 0 THEN 'ok' ELSE 'critical' END,
 		CASE
 			WHEN count(*) = 0 THEN 'no recycle record is kept waiting'
@@ -106,12 +120,27 @@ END;
 COMMENT ON FUNCTION recall._work_health(timestamptz) IS
 'Whether the processor keeps up at an instant, and what needs somebody''s attention in the tenants that the caller may read.';
 
+CREATE FUNCTION recall._history_health(OUT check_name text, OUT status text, OUT detail text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT 'history',
+		CASE WHEN recall._history_is_accepted() OR pg_catalog.pg_is_in_recovery() THEN 'ok' ELSE 'critical' END,
+		CASE
+			WHEN recall._history_is_accepted() THEN 'the database is the one whose calls it knows'
+			WHEN pg_catalog.pg_is_in_recovery() THEN 'a standby: it hands out nothing'
+			ELSE format('claims are held: the database is a copy, and what was rung after %s is not known. Record those calls, see recall.review_history(), then run recall.accept_history()',
+				coalesce(recall._known_until()::text, 'its last moment'))
+		END;
+END;
+COMMENT ON FUNCTION recall._history_health() IS 'Whether claims are held because the database is a copy.';
+
 CREATE FUNCTION recall.health() RETURNS TABLE (check_name text, status text, detail text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	RETURN QUERY SELECT * FROM recall._scheduler_health();
+	RETURN QUERY SELECT * FROM recall._history_health();
 	RETURN QUERY SELECT * FROM recall._work_health(clock_timestamp());
 END $$;
 COMMENT ON FUNCTION recall.health() IS
-'A row for each check, with status ok, warning or critical: the cron job, its last run, the last tick (warning after 10 minutes, critical after 30), records kept waiting, failed records, calls of unknown outcome, tasks without calling hours. Records and tasks are those of the tenants that the caller may read.';
+'A row for each check, with status ok, warning or critical: the cron job, its last run, whether claims are held because the database is a copy, the last tick (warning after 10 minutes, critical after 30), a clock that was set back, records kept waiting, failed records, calls of unknown outcome, tasks without calling hours. Records and tasks are those of the tenants that the caller may read.';
 

@@ -6,6 +6,9 @@
  * Those are taken here, straight from the queue. Of the others the limits, quiets and the
  * do-not-call list are asked again in SQL (_claim_others()), which takes them one by one.
  *
+ * With synchronous_commit off a crash forgets the last commits, after which a permit that rang
+ *would be ready again: so the commit of a claim waits for the disk, whatever the setting.
+ *
  * A permit that somebody else is changing is passed over. Two claims that take permits of one
  * number at the same moment are told apart by a unique index: the one that comes second undoes what
  * it did and begins again.
@@ -636,6 +639,8 @@ recall_claim(PG_FUNCTION_ARGS)
 	recall_require_dial(fcinfo);
 	check_arguments(fcinfo);
 	PreventCommandIfReadOnly("recall.claim()");
+	recall_require_history();
+	ForceSyncCommit();
 	claim.lease = recall_lease_length(PG_ARGISNULL(3) ? NULL : PG_GETARG_INTERVAL_P(3));
 	claim.tenant = PG_GETARG_INT32(0);
 	claim.task = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT64(1);

@@ -14,6 +14,7 @@
  *	token.c					fencing tokens
  *	walk.c					where a claim begins in a long queue
  *	transition.c			the state machines
+ *	origin.c				whether the database is a copy, whose claims are held
  *	rights.c				whether the caller has a right in a tenant
  *	seal.c					tenant tokens, signed
  *	entry.c					entering a tenant with one, for a transaction

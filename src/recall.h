@@ -44,6 +44,10 @@ extern void recall_require_dial(FunctionCallInfo fcinfo);
 /* Whether the caller sees a tenant's numbers whole. */
 extern bool recall_may_see_numbers(int32 tenant);
 
+/* origin.c */
+extern bool recall_history_is_accepted(void);
+extern void recall_require_history(void);
+
 /* raise.c */
 extern const char *recall_row_prefix(int64 row);
 extern void recall_deny_plainly(const char *what) pg_attribute_noreturn();

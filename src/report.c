@@ -69,24 +69,27 @@ time_of(const Report *report, int field, TimestampTz otherwise)
 										: DatumGetTimestampTz(report->fields[field].value);
 }
 
-/* When the call began and ended; what was not told lies between the claim and the report. */
-static TimestampTz
-start_of(const Report *report, TimestampTz claimed_at)
-{
-	return time_of(report, STARTED_AT, Min(claimed_at, time_of(report, ENDED_AT, claimed_at)));
-}
-
+/*
+ * When the call began and ended; what was not told lies between the claim and the report. The clock
+ * may have been set back between these two.
+ */
 static TimestampTz
 end_of(const Report *report, TimestampTz at)
 {
 	return time_of(report, ENDED_AT, Max(time_of(report, STARTED_AT, at), at));
 }
 
+static TimestampTz
+start_of(const Report *report, TimestampTz claimed_at, TimestampTz at)
+{
+	return time_of(report, STARTED_AT, Min(claimed_at, end_of(report, at)));
+}
+
 /* As _times_in_order() has it. */
 static bool
 is_in_order(const Report *report, TimestampTz at)
 {
-	TimestampTz start = start_of(report, at);
+	TimestampTz start = start_of(report, at, at);
 	TimestampTz end = end_of(report, at);
 
 	return start >= SetEpochTimestamp() && start <= end && end <= at + CLOCKS_DIFFER;
@@ -210,7 +213,8 @@ append_call(Recorder *recorder, const Report *report)
 	copy_column(recorder, CALL_recycle_id, DIAL_recycle_id);
 	copy_column(recorder, CALL_number, DIAL_number);
 	copy_column(recorder, CALL_token, DIAL_token);
-	recall_set(calls, CALL_started_at, TimestampTzGetDatum(start_of(report, claimed_at)));
+	recall_set(calls, CALL_started_at,
+			   TimestampTzGetDatum(start_of(report, claimed_at, recorder->at)));
 	recall_set(calls, CALL_ended_at, TimestampTzGetDatum(end_of(report, recorder->at)));
 	recall_set(calls, CALL_recorded_at, TimestampTzGetDatum(GetCurrentTimestamp()));
 	set_field(calls, CALL_failure_cause, report->fields[FAILURE_CAUSE]);

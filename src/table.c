@@ -34,6 +34,7 @@ DEFINE_TABLE(recycle, RECYCLE)
 DEFINE_TABLE(recycle_tally, RECYCLE_TALLY)
 DEFINE_TABLE(dial, DIAL)
 DEFINE_TABLE(suppression, SUPPRESSION)
+DEFINE_TABLE(origin, ORIGIN)
 
 /* Make sure that the columns are where this library takes them to be. */
 static void

@@ -48,6 +48,8 @@
 	C(DIAL, lease_until) C(DIAL, dialer) C(DIAL, is_outdated)
 #define SUPPRESSION_COLUMNS(C) C(SUPPRESSION, tenant_id) C(SUPPRESSION, number) \
 	C(SUPPRESSION, task_id) C(SUPPRESSION, until)
+#define ORIGIN_COLUMNS(C) C(ORIGIN, system_identifier) C(ORIGIN, database) C(ORIGIN, timeline) \
+	C(ORIGIN, writer)
 /* clang-format on */
 
 #define COLUMN_NUMBER(table, column) table##_##column,
@@ -69,6 +71,7 @@ COLUMN_NUMBERS(RECYCLE)
 COLUMN_NUMBERS(RECYCLE_TALLY)
 COLUMN_NUMBERS(DIAL)
 COLUMN_NUMBERS(SUPPRESSION)
+COLUMN_NUMBERS(ORIGIN)
 
 typedef struct RecallTable
 {
@@ -79,7 +82,8 @@ typedef struct RecallTable
 } RecallTable;
 
 extern RecallTable recall_tenant, recall_task, recall_batch, recall_business_result, recall_contact,
-	recall_call, recall_recycle, recall_recycle_tally, recall_dial, recall_suppression;
+	recall_call, recall_recycle, recall_recycle_tally, recall_dial, recall_suppression,
+	recall_origin;
 
 extern Relation recall_open_table(RecallTable *table, LOCKMODE lock);
 

@@ -19,6 +19,7 @@
 #include "access/htup_details.h"
 #include "catalog/index.h"
 #include "funcapi.h"
+#include "portability/instr_time.h"
 #include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
@@ -44,7 +45,7 @@ typedef struct QueueKey
 typedef struct Bookmark
 {
 	QueueKey key;
-	TimestampTz valid_until;
+	int64 valid_until; /* by the steady clock */
 	Place place;
 } Bookmark;
 
@@ -54,14 +55,25 @@ static HTAB *bookmarks = NULL;
 static struct
 {
 	QueueKey key;
-	TimestampTz at;
+	int64 began; /* by the steady clock */
 	Oid table;
 	Place nowhere; /* where it is left when no permit was due */
 	/* How far it had come at the last permit, and what it spent in vain till then. */
 	int64 blocks;
-	TimestampTz moment;
+	int64 moment;  /* by the steady clock */
 	int64 in_vain; /* microseconds */
 } walk;
+
+/* Read a clock, in microseconds, that nobody sets: a bookmark is not to last until the other one is
+ * back where it was. */
+static int64
+steady_clock(void)
+{
+	instr_time now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	return INSTR_TIME_GET_MICROSEC(now);
+}
 
 static int64
 blocks_of(Oid relation)
@@ -81,7 +93,7 @@ static void
 mark(void)
 {
 	walk.blocks = blocks_read();
-	walk.moment = GetCurrentTimestamp();
+	walk.moment = steady_clock();
 }
 
 /* Find the bookmark of a queue, or with HASH_ENTER make room for one. */
@@ -115,9 +127,9 @@ leave_bookmark(int64 for_microseconds, Place place)
 	if (bookmark == NULL)
 	{
 		bookmark = find_bookmark(&walk.key, HASH_ENTER);
-		bookmark->valid_until = walk.at;
+		bookmark->valid_until = walk.began;
 	}
-	bookmark->valid_until = Max(bookmark->valid_until, walk.at + for_microseconds);
+	bookmark->valid_until = Max(bookmark->valid_until, walk.began + for_microseconds);
 	bookmark->place = place;
 }
 
@@ -130,16 +142,16 @@ recall_begin_walk_in(Oid index, int32 tenant, int64 task, TimestampTz at, Place 
 	walk.key.index = index;
 	walk.key.tenant = tenant;
 	walk.key.task = task;
-	walk.at = at;
 	walk.table = IndexGetRelation(index, true);
 	mark();
+	walk.began = walk.moment;
 	walk.nowhere.due_at = at; /* what comes next will be due from now on */
 	bookmark = find_bookmark(&walk.key, HASH_FIND);
 	if (bookmark == NULL)
 		return false;
 	walk.nowhere.priority = bookmark->place.priority;
 	*place = bookmark->place;
-	return bookmark->valid_until > at;
+	return bookmark->valid_until > walk.began;
 }
 
 void
@@ -152,7 +164,7 @@ void
 recall_walk_passes(void)
 {
 	int64 blocks = walk.blocks;
-	TimestampTz moment = walk.moment;
+	int64 moment = walk.moment;
 
 	mark();
 	if (walk.blocks - blocks > SHORT_WALK)
@@ -164,7 +176,7 @@ recall_end_walk_at(const Place *place)
 {
 	Bookmark *bookmark = find_bookmark(&walk.key, HASH_FIND);
 
-	if (walk.in_vain > 0 || (bookmark != NULL && bookmark->valid_until > walk.at))
+	if (walk.in_vain > 0 || (bookmark != NULL && bookmark->valid_until > walk.began))
 		leave_bookmark(walk.in_vain * REST, place != NULL ? *place : walk.nowhere);
 }
 
@@ -226,7 +238,7 @@ recall_end_walk(PG_FUNCTION_ARGS)
 Datum
 recall_rest(PG_FUNCTION_ARGS)
 {
-	int64 spent = GetCurrentTimestamp() - walk.moment;
+	int64 spent = steady_clock() - walk.moment;
 
 	leave_bookmark(Max(spent * REST, PG_GETARG_INTERVAL_P(0)->time), walk.nowhere);
 	PG_RETURN_VOID();

@@ -36,7 +36,8 @@ import psycopg
 SCENARIO = pathlib.Path(__file__).resolve().parent / 'caller.xml'
 ALL_ENDED = (0, 1)      # how SIPp ends when all its calls have: well, or some of them not
 ROOM = 16 * 1024 ** 2   # what has to be free where SIPp writes its trace
-PAUSE = 10              # seconds before the next claim when nothing was heard from the peer
+PAUSE = 10              # seconds before the next claim when nothing was heard from the peer, or claims are held
+HELD = '55000'          # SQLSTATE of a claim from a copy of the database that somebody has to look at first
 # Classes of SQLSTATE, and one SQLSTATE, that say that another attempt may go well: the connection, the server, a lock.
 PASSING = ('08', '25', '40', '53', '55P03', '57', '58', 'XX')
 
@@ -288,7 +289,10 @@ class Worker:
 			try:
 				self.round()
 			except psycopg.Error as error:
-				if is_refused(error):
+				if error.sqlstate == HELD:
+					log.warning('recall hands out nothing now: %s', error)
+					self.claim_at = time.monotonic() + PAUSE
+				elif is_refused(error):
 					log.error('recall hands out nothing: %s', error)
 					self.stopping = self.failed = True
 				else:

@@ -92,7 +92,9 @@ INSERT INTO t.owner_action VALUES
 	('SELECT recall.schedule()'),
 	($$SELECT recall.grant_scheduler('t_read')$$),
 	($$SELECT recall.revoke_scheduler('t_read')$$),
-	('SELECT recall.unschedule()');
+	('SELECT recall.unschedule()'),
+	('SELECT recall.review_history()'),
+	('SELECT recall.accept_history()');
 CREATE TABLE t.some_people AS SELECT '{+49301234567}'::text[] AS numbers;
 CREATE TABLE t.some_calls AS SELECT 3::bigint AS contact_id;
 GRANT SELECT ON t.some_people, t.some_calls TO PUBLIC;

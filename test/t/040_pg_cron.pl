@@ -264,7 +264,7 @@ $node->safe_psql('app', 'CALL recall.process()', connstr => $node->connstr('app'
 is($node->safe_psql('app', 'SELECT state FROM recall.recycle WHERE recycle_id = 2'), 'completed', 'scheduler: process() completes a record');
 fails($node, 'app', $_, '42501', 'permission denied', "scheduler: no $_", 'scheduler') foreach
 	'SELECT * FROM recall.contact', 'SELECT * FROM recall.recycle_record', 'SELECT recall.recycle(1, 1)', 'SELECT recall.schedule()',
-	'SELECT * FROM recall.health()', 'SELECT recall._next_record(0, now())', q{SELECT recall._log(1, 'a', 'b', 'c')};
+	'SELECT * FROM recall.health()', 'SELECT recall._next_record(0, 1)', q{SELECT recall._log(1, 'a', 'b', 'c')};
 fails($node, 'app', 'BEGIN; CALL recall.process()', '2D000', 'transaction', 'process() cannot be part of a transaction');
 
 # Dropping. Each way begins with a scheduled job.

@@ -369,6 +369,18 @@ is(times_seen(number(3, 30, 901)), 1, 'lost: it was not rung again');
 query("SELECT recall.resolve(3, $lost, 'no_answer', NULL)");
 is(story(3, $lost), '901 no_answer', 'lost: somebody who knows says what it was');
 
+# In a copy of the database claims are held: a dialer waits until they are not.
+
+my ($held_task, $held_batch) = create_task(3, 'busy', 'false');
+my $held = add_contact(3, $held_batch, 40, 200);
+query('DELETE FROM recall.origin');
+start_dialer('held', \%direct, 3, $held_task, '--max-calls', 1);
+wait_for('the dialer is refused', sub { -e "$folder/held.log" && slurp_file("$folder/held.log") =~ /hands out nothing now: claims are held/ });
+is(times_seen(number(3, 40, 200)), 0, 'held: nobody is rung');
+query('SELECT recall.accept_history()');
+dialer_ends('held');
+is(story(3, $held), '200 answered (SIP 200)', 'held: it goes on when they are accepted');
+
 my $all_seen = 0;
 $all_seen += @$_ foreach values(%{ calls_seen() });
 is(query('SELECT count(*) FROM recall.call'), $all_seen, 'in the end, as many calls are on record as the callee has seen');
