@@ -72,7 +72,7 @@ BEGIN ATOMIC
 	UNION ALL -- what stands on the list is compared with numbers, and asked for by task
 	SELECT 'a suppression is of a number, and by a task that exists', s.tenant_id, 'suppression of ' || s.created_at, 'task ' || s.task_id
 	FROM recall.suppression s
-	WHERE s.number !~ '^\+[0-9]{7,15}$'
+	WHERE NOT recall._are_numbers(ARRAY[s.number])
 	OR s.task_id IS NOT NULL AND NOT EXISTS (SELECT FROM recall.task t WHERE t.tenant_id = s.tenant_id AND t.task_id = s.task_id)
 
 	UNION ALL -- or the next one is refused
@@ -115,8 +115,7 @@ BEGIN ATOMIC
 	UNION ALL -- what is dialled is one of these
 	SELECT 'a contact has 1 to 10 different numbers', c.tenant_id, 'contact ' || c.contact_id, NULL
 	FROM recall.contact c
-	WHERE array_to_string(c.numbers, ' ', 'null') !~ '^\+[0-9]{7,15}( \+[0-9]{7,15}){0,9}$'
-	OR cardinality(c.numbers) > 1 AND (SELECT count(DISTINCT n) FROM unnest(c.numbers) n) < cardinality(c.numbers)
+	WHERE NOT recall._are_numbers(c.numbers)
 
 	UNION ALL -- nobody is lost: a batch at work calls everybody, or the audit says why not
 	SELECT 'a contact of a started batch has a call or a permit, or was taken out', c.tenant_id, 'contact ' || c.contact_id, 'batch ' || c.batch_id
@@ -136,8 +135,7 @@ BEGIN ATOMIC
 	-- A history is read by the batch and the contact.
 	SELECT 'a call is to a contact of its batch', k.tenant_id, format('call %s of contact %s', k.attempt, k.contact_id), 'batch ' || k.batch_id
 	FROM recall.call k
-	LEFT JOIN recall.contact c ON c.tenant_id = k.tenant_id AND c.contact_id = k.contact_id
-	WHERE c.batch_id IS DISTINCT FROM k.batch_id
+	WHERE NOT EXISTS (SELECT FROM recall.contact c WHERE c.tenant_id = k.tenant_id AND c.batch_id = k.batch_id AND c.contact_id = k.contact_id)
 
 	UNION ALL -- limits per number find the calls to a number through the contacts that own it
 	SELECT 'a call is to a number of its contact', k.tenant_id, format('call %s of contact %s', k.attempt, k.contact_id), NULL
@@ -197,8 +195,7 @@ BEGIN ATOMIC
 	UNION ALL -- what ends a batch, and what judges it, finds its permits by these
 	SELECT 'a permit is for a contact of its batch', d.tenant_id, 'permit of contact ' || d.contact_id, 'batch ' || d.batch_id
 	FROM recall.dial d
-	LEFT JOIN recall.contact c ON c.tenant_id = d.tenant_id AND c.contact_id = d.contact_id
-	WHERE c.batch_id IS DISTINCT FROM d.batch_id
+	WHERE NOT EXISTS (SELECT FROM recall.contact c WHERE c.tenant_id = d.tenant_id AND c.batch_id = d.batch_id AND c.contact_id = d.contact_id)
 
 	UNION ALL -- or the dialers of another task would call
 	SELECT 'a permit is for the task of its batch', d.tenant_id, 'permit of contact ' || d.contact_id, 'task ' || d.task_id

@@ -59,6 +59,9 @@ INSERT INTO t.plant (check_name, statement, record, detail, further) VALUES
 ('a contact belongs to a batch', 'UPDATE recall.contact SET batch_id = 77 WHERE (tenant_id, contact_id) = (%, 13)', 'contact 13', 'batch 77', '{}'),
 ('a contact has 1 to 10 different numbers', $$UPDATE recall.contact SET numbers = '{+123}' WHERE (tenant_id, contact_id) = (%, 13)$$, 'contact 13', NULL, '{}'),
 ('a contact has 1 to 10 different numbers', 'UPDATE recall.contact SET numbers = numbers || numbers WHERE (tenant_id, contact_id) = (%, 13)', 'contact 13', NULL, '{}'),
+('a contact has 1 to 10 different numbers', $$UPDATE recall.contact SET numbers = '{+49301234567,NULL}' WHERE (tenant_id, contact_id) = (%, 13)$$, 'contact 13', NULL, '{}'),
+('a contact has 1 to 10 different numbers', $$UPDATE recall.contact SET numbers = '[0:0]={+49301234567}' WHERE (tenant_id, contact_id) = (%, 13)$$, 'contact 13', NULL, '{}'),
+('a contact has 1 to 10 different numbers', $$UPDATE recall.contact SET numbers = ARRAY(SELECT t.number(n) FROM generate_series(1, 11) n) WHERE (tenant_id, contact_id) = (%, 13)$$, 'contact 13', NULL, '{}'),
 ('a contact has 1 to 10 different numbers', $$UPDATE recall.contact SET numbers = '{}' WHERE (tenant_id, contact_id) = (%, 13)$$, 'contact 13', NULL, '{}'),
 ('a contact of a started batch has a call or a permit, or was taken out', 'DELETE FROM recall.dial WHERE (tenant_id, contact_id) = (%, 12)', 'contact 12', 'batch 1', '{}'),
 
