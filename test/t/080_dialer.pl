@@ -372,6 +372,7 @@ is(story(3, $lost), '901 no_answer', 'lost: somebody who knows says what it was'
 my $all_seen = 0;
 $all_seen += @$_ foreach values(%{ calls_seen() });
 is(query('SELECT count(*) FROM recall.call'), $all_seen, 'in the end, as many calls are on record as the callee has seen');
+is(query('SELECT * FROM recall.verify()'), '', 'and every invariant holds');
 
 foreach my $name (keys(%running))
 {
