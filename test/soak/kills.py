@@ -2,7 +2,7 @@
 """
 Dialing that is disturbed at random: that it loses no call and doubles none.
 
-	kills.py [--kills N] [--seed SEED] [--clients N] [--only KIND] [--folder FOLDER] [--plant] [--tell-disk]
+	kills.py [--kills N] [--minutes M] [--seed SEED] [--clients N] [--only KIND] [--folder FOLDER] [--plant] [--tell-disk]
 
 Several clients and the processor are at work. Again and again one of the disturbances below comes, the server recovers, and
 in a moment of rest it is looked at: recall.verify() finds nothing, pg_amcheck finds nothing, indexes and tables
@@ -10,7 +10,7 @@ agree, and the tables agree with what the clients noted (accounts.py). After som
 end: reports whose answer was lost are sent again, what is out is settled, the processor runs out of work, and all is looked at
 once more; then a new one is made.
 
-A run with the same seed disturbs in the same way, as far as that is in its hands. What is known of a failure is written to FOLDER,
+A run ends after N disturbances or M minutes. One with the same seed disturbs in the same way, as far as that is in its hands. What is known of a failure is written to FOLDER,
 and the status is 1. The server's programs are found in the PATH. --plant lets the server acknowledge what it has not
 written: that must be found, or else the harness finds nothing. --tell-disk only tells, by the status, whether a file system can be
 filled.
@@ -190,14 +190,18 @@ class Run:
 		self.server = Server(options.cluster, 'synchronous_commit = off\nwal_writer_delay = 10s\n' if options.plant else '')
 		self.kills = collections.Counter()
 		self.answers = collections.Counter()
+		self.errors = collections.Counter()
 		self.resent = collections.Counter()
 		self.failed = self.looks = self.restored = 0
 
 	def all(self):
 		database = 0
-		while sum(self.kills.values()) < self.options.kills and self.failed < MAX_FAILED:
+		while self.goes_on() and self.failed < MAX_FAILED:
 			database += 1
 			self.play(f'kills_{database}', random.Random(f'{self.options.seed} {database}'))
+
+	def goes_on(self):
+		return sum(self.kills.values()) < self.options.kills and time.time() < self.options.until
 
 	def play(self, name, choose):
 		"""One database, until it is brought to its end, or something is wrong."""
@@ -208,7 +212,7 @@ class Run:
 		last = 'nothing'
 		try:
 			for nth in range(KILLS_OF_A_DATABASE):
-				if sum(self.kills.values()) >= self.options.kills:
+				if not self.goes_on():
 					break
 				last = kinds[nth % len(kinds)]
 				load.go_on()
@@ -231,6 +235,7 @@ class Run:
 		finally:
 			load.end()
 			self.answers.update((what['kind'], what['answer']) for what in load.noted)
+			self.errors.update(what['sqlstate'] or 'none' for what in load.noted if 'sqlstate' in what)
 		self.server.ask('postgres', f'DROP DATABASE {name} WITH (FORCE)')
 
 	def is_right(self, load, after):
@@ -320,6 +325,8 @@ class Run:
 			print(f'kill {kind} {times}')
 		for (kind, answer), times in sorted(self.answers.items()):
 			print(f'answer {kind} {answer} {times}')
+		for sqlstate, times in sorted(self.errors.items()):
+			print(f'sqlstate {sqlstate} {times}')
 		for outcome, times in sorted(self.resent.items()):
 			print(f'sent again {outcome} {times}')
 		print(f"{sum(self.kills.values())} disturbances from seed {self.options.seed} on, {self.options.clients} clients, "
@@ -341,6 +348,7 @@ def small_file_system(folder):
 def main():
 	parser = argparse.ArgumentParser(description='Dialing that is disturbed at random.')
 	parser.add_argument('--kills', type=int, default=100)
+	parser.add_argument('--minutes', type=float, default=1e9)
 	parser.add_argument('--seed', type=int, default=1)
 	parser.add_argument('--clients', type=int, default=6)
 	parser.add_argument('--only')
@@ -349,6 +357,7 @@ def main():
 	parser.add_argument('--tell-disk', action='store_true')
 	parser.add_argument('--progress', action='store_true')
 	options = parser.parse_args()
+	options.until = time.time() + 60 * options.minutes
 	options.cluster = os.path.join(options.folder, 'server')
 	os.makedirs(options.cluster, exist_ok=True)
 	options.folder_is_small = small_file_system(options.cluster)

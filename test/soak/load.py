@@ -132,7 +132,7 @@ class Client(threading.Thread):
 				what['rows'] = cursor.fetchall() if cursor.description else []
 			what['answer'] = 'ok'
 		except psycopg2.Error as error:
-			what['error'] = f'{error.pgcode} {str(error).strip()}'
+			what['sqlstate'], what['error'] = error.pgcode, f'{error.pgcode} {str(error).strip()}'
 			if is_lost(error) or self.connection.closed:
 				self.disconnect()
 			else:
@@ -247,5 +247,5 @@ class Dialer(Client):
 
 # What a dialer does, and how often.
 ACTIONS = {Dialer.claim: 20, Dialer.report: 45, Dialer.report_many: 10, Dialer.release: 4, Dialer.forget: 4, Dialer.record_call: 8,
-	Dialer.resolve: 5, Dialer.schedule_callback: 3, Dialer.recycle: 6, Dialer.change_recycle: 4, Dialer.add_contact: 6, Dialer.add_contacts: 1,
+	Dialer.resolve: 5, Dialer.schedule_callback: 3, Dialer.recycle: 6, Dialer.change_recycle: 4, Dialer.add_contact: 8, Dialer.add_contacts: 3,
 	Dialer.suppress: 2}
