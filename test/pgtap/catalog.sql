@@ -89,7 +89,7 @@ INSERT INTO t.checks VALUES
 	$q$CREATE FUNCTION recall.planted() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER EXTENSION recall ADD FUNCTION recall.planted()$q$, 'recall.planted()'),
 ('every function that names a tenant names it first', $$
 	SELECT r.name::text FROM t.routine r
-	WHERE r.proname !~ '^_' AND array_position(r.proargnames, 'tenant_id') > 1$$,
+	WHERE r.proname !~ '^_' AND array_position(r.proargnames, 'tenant_id') BETWEEN 2 AND r.pronargs$$,
 	'CREATE FUNCTION recall.planted(id int, tenant_id int) RETURNS int LANGUAGE sql RETURN 1; ALTER EXTENSION recall ADD FUNCTION recall.planted(int, int)',
 	'recall.planted(integer,integer)'),
 ('a C function that reads no null is STRICT or looks', $$

@@ -41,7 +41,11 @@ EXPECTED = {
 	'55000': 'refused',
 	'57014': 'cancelled',
 	'53100': 'disk full', '53200': 'out of memory', '53400': 'limit', '58030': 'input and output', '54000': 'limit',
+	# Without memory for noting an error, PostgreSQL leaves the session in a failed transaction, and nothing of it is done.
+	'25P02': 'rolled back',
 }
+# And what it says in words only.
+EXPECTED_WORDS = ['File too large', 'could not load library']
 
 
 def is_lost(error):
@@ -137,7 +141,9 @@ class Client(threading.Thread):
 				self.disconnect()
 			else:
 				what['answer'] = 'error'
-				if error.pgcode not in EXPECTED and 'File too large' not in what['error']: # for which the server has no code
+				if error.pgcode == '25P02':
+					self.disconnect()
+				if error.pgcode not in EXPECTED and not any(words in what['error'] for words in EXPECTED_WORDS):
 					self.load.unexpected.append(f"{kind}: {what['error']}")
 		what['ended'] = datetime.datetime.now(datetime.timezone.utc)
 		return what
