@@ -3,7 +3,7 @@
  *
  * Each query is named by what it breaks and says above it why that holds. A check that fails is a fault of recall, of the
  * hardware, or of somebody who wrote to the tables by hand: none comes from load, from a crash, from a clock
- * that was set, or from what a tenant does. So nothing here compares instants that were read from the clock at different
+ * that was set, from contacts that were removed with all that is theirs, or from what a tenant does. So nothing here compares instants that were read from the clock at different
  * moments, and all of it sees one snapshot. No telephone number is printed.
  *
  * A group is a function of its own, without a tenant, so that it becomes a part of the statement that asks for one
@@ -269,6 +269,10 @@ BEGIN ATOMIC
 		LEFT JOIN (SELECT i.tenant_id, i.recycle_id, count(*) FILTER (WHERE NOT i.is_call) AS queued, count(*) FILTER (WHERE i.is_call) AS calls,
 				count(*) FILTER (WHERE i.is_reached) AS reached
 			FROM redialled i GROUP BY 1, 2) e ON e.tenant_id = r.tenant_id AND e.recycle_id = r.recycle_id
+	), whole AS MATERIALIZED ( -- tenants of which no contact was ever removed; of others, calls and places of records may be gone
+		SELECT n.tenant_id
+		FROM recall.counter n
+		WHERE n.kind = 'contact' AND n.last_id = (SELECT count(*) FROM recall.contact c WHERE c.tenant_id = n.tenant_id)
 	), numbered AS ( -- contacts in the order in which a record comes to them; a record is at one of them
 		SELECT c.tenant_id, c.batch_id, c.contact_id, row_number() OVER (PARTITION BY c.tenant_id, c.batch_id ORDER BY c.contact_id) AS nth
 		FROM recall.contact c
@@ -295,7 +299,8 @@ BEGIN ATOMIC
 	SELECT 'what a record counts as dialled and reached are its calls', c.tenant_id, 'recycle ' || c.recycle_id,
 		format('dialled %s, calls %s; reached %s, answered %s', c.dialled, c.calls, c.reached, c.reached_calls)
 	FROM counted c
-	WHERE (c.dialled, c.reached) <> (c.calls, c.reached_calls)
+	WHERE c.dialled < c.calls OR c.reached < c.reached_calls
+	OR (c.dialled, c.reached) <> (c.calls, c.reached_calls) AND c.tenant_id IN (SELECT w.tenant_id FROM whole w)
 
 	UNION ALL -- a slot alone may be below nothing: a correction counts in another than the call did
 	SELECT 'counts are of a record, and none is below nothing', t.tenant_id, 'recycle ' || t.recycle_id, format('slots %s to %s', min(t.slot), max(t.slot))
@@ -328,6 +333,8 @@ BEGIN ATOMIC
 	SELECT 'a record stands at a contact of its batch', p.tenant_id, 'recycle ' || p.recycle_id, format('%s %s', p.what, p.contact_id)
 	FROM place p
 	WHERE p.nth IS NULL
+	AND (p.tenant_id IN (SELECT w.tenant_id FROM whole w)
+		OR EXISTS (SELECT FROM recall.contact c WHERE c.tenant_id = p.tenant_id AND c.contact_id = p.contact_id))
 
 	UNION ALL -- everybody between is judged once; contacts may be added behind a record that wrapped, after it did
 	SELECT 'a record has judged whom it has passed', r.tenant_id, 'recycle ' || r.recycle_id,
@@ -337,13 +344,14 @@ BEGIN ATOMIC
 	LEFT JOIN place l ON l.tenant_id = r.tenant_id AND l.recycle_id = r.recycle_id AND l.what = 'last_contact'
 	CROSS JOIN LATERAL (SELECT coalesce(l.nth, 0) - coalesce(s.nth, 0)
 		+ CASE WHEN r.wrapped THEN (SELECT count(*) FROM recall.contact c WHERE c.tenant_id = r.tenant_id AND c.batch_id = r.batch_id) ELSE 0 END AS passed) x
-	WHERE CASE WHEN r.wrapped THEN r.judged > x.passed ELSE r.judged <> x.passed END
+	WHERE NOT r.wrapped AND r.judged < x.passed OR r.judged > x.passed AND r.tenant_id IN (SELECT w.tenant_id FROM whole w)
 
 	UNION ALL -- one that starts in the middle comes back to where it started
 	SELECT 'a completed record went all the way round', r.tenant_id, 'recycle ' || r.recycle_id,
 		format('from %s to %s', r.start_after, r.last_contact)
 	FROM recall.recycle r
-	WHERE r.state = 'completed' AND r.start_after > 0 AND NOT (r.wrapped AND r.last_contact = r.start_after)
+	WHERE r.state = 'completed' AND r.start_after > 0
+	AND (NOT r.wrapped OR r.last_contact <> r.start_after AND r.tenant_id IN (SELECT w.tenant_id FROM whole w))
 
 	UNION ALL -- a unique index keeps it; a damaged one would not
 	SELECT 'a batch has one unfinished record', r.tenant_id, 'batch ' || r.batch_id, format('%s records', count(*))

@@ -84,9 +84,7 @@ INSERT INTO t.plant (check_name, statement, record, detail, further) VALUES
 	UPDATE recall.dial d SET number = o.number, state = o.state, token = 1, claimed_at = o.claimed_at, lease_until = o.lease_until
 	FROM recall.dial o WHERE (d.tenant_id, d.contact_id) = (%, 10) AND (o.tenant_id, o.contact_id) = (%, 9)$$, 'contact 9', 'out for 2 contacts', '{}'),
 ('a permit is for a contact of its batch', 'UPDATE recall.dial SET batch_id = 4, task_id = 3 WHERE (tenant_id, contact_id) = (%, 12)', 'permit of contact 12', 'batch 4', '{}'),
-('a permit is for a contact of its batch', 'DELETE FROM recall.contact WHERE (tenant_id, contact_id) = (%, 12)', 'permit of contact 12', 'batch 1',
-	ARRAY['a record has judged whom it has passed|recycle 1|judged 12, passed 0', 'a record stands at a contact of its batch|recycle 1|last_contact 12',
-		'a record has judged whom it has passed|recycle 2|judged 12, passed 11']),
+('a permit is for a contact of its batch', 'DELETE FROM recall.contact WHERE (tenant_id, contact_id) = (%, 12)', 'permit of contact 12', 'batch 1', '{}'),
 ('a permit is for the task of its batch', 'UPDATE recall.dial SET task_id = 3 WHERE (tenant_id, contact_id) = (%, 12)', 'permit of contact 12', 'task 3', '{}'),
 ('a permit is to a number of its contact', $$UPDATE recall.dial SET number = '+49309999999' WHERE (tenant_id, contact_id) = (%, 12)$$, 'permit of contact 12', NULL, '{}'),
 ('a permit that is out has a token and a lease, and one that waits has neither', 'UPDATE recall.dial SET token = 1 WHERE (tenant_id, contact_id) = (%, 12)',
@@ -184,6 +182,14 @@ SELECT is(t.found(p.statement, :tenant, :other), '{}', format('not found in anot
 FROM (SELECT DISTINCT ON (check_name) * FROM t.plant ORDER BY check_name, id) i, t.plant p WHERE p.id = i.id;
 SELECT is(t.found(p.statement, :tenant, NULL), ARRAY[concat_ws('|', p.check_name, p.record, coalesce(p.detail, ''))], format('found: %s', p.check_name)) FROM t.plant_elsewhere p;
 SELECT is(t.found(p.statement, :tenant, :tenant), '{}', format('not found in a tenant: %s', p.check_name)) FROM t.plant_elsewhere p;
+
+-- A contact that was removed with all that is its own leaves nothing wrong behind, wherever records stand.
+CREATE FUNCTION t.removed(contact bigint) RETURNS text LANGUAGE sql RETURN format($$
+	DELETE FROM recall.call WHERE (tenant_id, contact_id) = (%%, %1$s);
+	DELETE FROM recall.contact WHERE (tenant_id, contact_id) = (%%, %1$s);
+	WITH gone AS (DELETE FROM recall.dial WHERE (tenant_id, contact_id) = (%%, %1$s) RETURNING *)
+	SELECT recall._tally(tenant_id, recycle_id, 0, 0, 1) FROM gone WHERE recycle_id IS NOT NULL$$, contact);
+SELECT is(t.found(t.removed(n), :tenant, NULL), '{}', format('nothing is wrong when contact %s was removed', n)) FROM unnest('{1,2,4,6,8,12}'::int[]) n;
 
 -- Every check that there is, once; the names are read from the functions.
 CREATE VIEW t.check_name AS
