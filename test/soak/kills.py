@@ -364,6 +364,7 @@ def main():
 	if options.tell_disk:
 		return 0 if options.folder_is_small else 1
 	began = time.time()
+	signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)) # not without stopping the server
 	run = Run(options)
 	try:
 		run.all()
