@@ -22,7 +22,7 @@ BEGIN ATOMIC
 	FROM (
 		SELECT m.tenant_id, 'member ' || m.role AS record FROM recall.member m
 		UNION ALL SELECT c.tenant_id, 'counter ' || c.kind FROM recall.counter c
-		UNION ALL SELECT b.tenant_id, 'business result ' || b.code FROM recall.business_result b
+		UNION ALL SELECT b.tenant_id, 'business result ' || recall._mask_numbers(b.code) FROM recall.business_result b
 		UNION ALL SELECT t.tenant_id, 'task ' || t.task_id FROM recall.task t
 		UNION ALL SELECT s.tenant_id, 'suppression of ' || s.created_at FROM recall.suppression s
 		UNION ALL SELECT e.tenant_id, 'event ' || e.event_id FROM recall.event e
@@ -52,7 +52,7 @@ BEGIN ATOMIC
 	WHERE t.auto_recall AND t.policy IS NOT NULL AND f.message IS NOT NULL
 
 	UNION ALL -- a code that the tenant has not never matches
-	SELECT 'a policy names results that the tenant has', p.tenant_id, p.record, named.code
+	SELECT 'a policy names results that the tenant has', p.tenant_id, p.record, recall._mask_numbers(named.code)
 	FROM (
 		SELECT t.tenant_id, 'task ' || t.task_id AS record, t.policy FROM recall.task t
 		UNION ALL SELECT r.tenant_id, 'recycle ' || r.recycle_id, r.policy FROM recall.recycle r
@@ -61,7 +61,7 @@ BEGIN ATOMIC
 	WHERE NOT EXISTS (SELECT FROM recall.business_result b WHERE b.tenant_id = p.tenant_id AND b.code = named.code)
 
 	UNION ALL -- without its zone nobody can be called at the right time of day
-	SELECT 'a time zone is one that the server knows', z.tenant_id, z.record, z.time_zone
+	SELECT 'a time zone is one that the server knows', z.tenant_id, z.record, recall._mask_numbers(z.time_zone)
 	FROM (
 		SELECT n.tenant_id, 'tenant ' || n.tenant_id AS record, n.time_zone FROM recall.tenant n
 		UNION ALL SELECT c.tenant_id, 'contact ' || min(c.contact_id), c.time_zone FROM recall.contact c
@@ -158,7 +158,7 @@ BEGIN ATOMIC
 	HAVING count(*) > 1
 
 	UNION ALL -- a rule for it would never match
-	SELECT 'the result of a call is one of the tenant''s', k.tenant_id, format('call %s of contact %s', k.attempt, k.contact_id), k.business_result
+	SELECT 'the result of a call is one of the tenant''s', k.tenant_id, format('call %s of contact %s', k.attempt, k.contact_id), recall._mask_numbers(k.business_result)
 	FROM recall.call k
 	WHERE k.business_result IS NOT NULL
 	AND NOT EXISTS (SELECT FROM recall.business_result b WHERE b.tenant_id = k.tenant_id AND b.code = k.business_result)

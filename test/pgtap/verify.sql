@@ -71,6 +71,8 @@ INSERT INTO t.plant (check_name, statement, record, detail, further) VALUES
 ('attempts are counted from 1, without a gap', 'UPDATE recall.call SET attempt = 2 WHERE (tenant_id, contact_id) = (%, 8)', 'contact 8', '1 calls, from attempt 2 to 2', '{}'),
 ('a token has one call', 'UPDATE recall.call SET token = (SELECT token FROM t.claimed WHERE contact_id = 1) WHERE (tenant_id, contact_id) = (%, 8)',
 	'contact 1', '2 calls with one token', '{}'),
+('the result of a call is one of the tenant''s', $$UPDATE recall.call SET business_result = '493012345678' WHERE (tenant_id, contact_id) = (%, 8)$$,
+	'call 1 of contact 8', '49********78', '{}'),
 ('the result of a call is one of the tenant''s', $$UPDATE recall.call SET business_result = 'unheard_of' WHERE (tenant_id, contact_id) = (%, 8)$$,
 	'call 1 of contact 8', 'unheard_of', '{}'),
 ('a call ends when it has begun', $$UPDATE recall.call SET started_at = '2026-01-02', ended_at = '2026-01-01' WHERE (tenant_id, contact_id) = (%, 8)$$,
