@@ -54,7 +54,8 @@ endif
 fuzz:
 	@test/harness/fuzz.sh
 
-# Run HISTORIES random histories of dialing, checked, from SEED on; keep what is known of those in which something is wrong.
+# Run HISTORIES random histories of dialing, checked, from SEED on; with KILLS=N instead, or as well, disturb dialing N times: kill, stop,
+# cancel, fill the disk. Keep what is known of what is wrong in .build/soak.
 soak:
 	@test/harness/soak.sh
 

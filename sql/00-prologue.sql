@@ -7,7 +7,7 @@
  *   20-29  the tables, who may do what, and whether this is a copy
  *   30-39  setting up: tenants, tasks, batches, contacts; the calls that were made; who is not to be called
  *   40-59  recalling: the judgement of a batch, recycle records, preview, explain, simulate, the processor
- *   60-89  the schedule; tokens for pooled applications; looking: health, copies, views
+ *   60-89  the schedule; tokens for pooled applications; looking: health, verification, copies, views
  *   90     every REVOKE and GRANT
  *
  * A name that starts with an underscore is internal. Objects are created plainly, never "OR REPLACE" or

@@ -68,6 +68,10 @@ LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_check_numbers';
 COMMENT ON FUNCTION recall._check_numbers(text[], bigint) IS
 'The numbers, when they are 1 to 10 different ones. Errors: 22P02 a number; 22023 none, too many, a null, one twice.';
 
+CREATE FUNCTION recall._are_numbers(numbers text[]) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_are_numbers';
+COMMENT ON FUNCTION recall._are_numbers(text[]) IS 'Whether _check_numbers() would have some numbers.';
+
 CREATE FUNCTION recall.add_contacts(tenant_id int, batch_id bigint, source regclass) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -21,6 +21,7 @@
 #define MAX_NUMBERS 10
 
 PG_FUNCTION_INFO_V1(recall_check_numbers);
+PG_FUNCTION_INFO_V1(recall_are_numbers);
 PG_FUNCTION_INFO_V1(recall_number_keys);
 
 /* Find the first byte at which a text stops being a number, or -1. */
@@ -114,6 +115,38 @@ recall_check_numbers(PG_FUNCTION_ARGS)
 									   recall_row_prefix(row), masked(elements[i]))));
 	}
 	PG_RETURN_ARRAYTYPE_P(numbers);
+}
+
+/* Tell whether one of some texts is a number that does not stand before it. */
+static bool
+is_new_number(const Datum *elements, int position)
+{
+	text *number = DatumGetTextPP(elements[position]);
+
+	if (first_fault(VARDATA_ANY(number), VARSIZE_ANY_EXHDR(number)) >= 0)
+		return false;
+	for (int i = 0; i < position; i++)
+		if (same_number(number, DatumGetTextPP(elements[i])))
+			return false;
+	return true;
+}
+
+/* _are_numbers(numbers text[]) returns boolean: whether _check_numbers() would have them */
+Datum
+recall_are_numbers(PG_FUNCTION_ARGS)
+{
+	ArrayType *numbers = PG_GETARG_ARRAYTYPE_P(0);
+	Datum *elements;
+	bool *nulls;
+	int count;
+
+	deconstruct_array(numbers, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
+	if (ARR_NDIM(numbers) != 1 || count > MAX_NUMBERS || ARR_LBOUND(numbers)[0] != 1)
+		PG_RETURN_BOOL(false);
+	for (int i = 0; i < count; i++)
+		if (nulls[i] || !is_new_number(elements, i))
+			PG_RETURN_BOOL(false);
+	PG_RETURN_BOOL(true);
 }
 
 /*

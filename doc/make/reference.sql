@@ -38,7 +38,7 @@ INSERT INTO section VALUES
 	'What is kept where, and what these leave: [privacy.md](privacy.md).',
 	'{erase_number,purge_batch,purge_before}'),
 (12, 'Running it', NULL,
-	'{process,schedule,unschedule,grant_scheduler,revoke_scheduler,health,review_history,accept_history}'),
+	'{process,schedule,unschedule,grant_scheduler,revoke_scheduler,health,verify,review_history,accept_history}'),
 (13, 'Steps of the processor',
 	'Internal: `recall.process()` calls them with the rights of its caller, so the scheduler''s role needs EXECUTE on them. Nobody else calls them.',
 	'{_begin_tick,_expire,_settle,_step,_end_tick}');

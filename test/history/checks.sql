@@ -303,14 +303,6 @@ FROM operation o
 WHERE o.kind = 'resolve' AND o.sqlstate IS NULL
 AND NOT EXISTS (SELECT FROM finish f WHERE f.tenant_id = o.tenant_id AND f.kind = 'resolve' AND f.began = o.began AND f.token IS NOT NULL)
 
-UNION ALL
-SELECT k.tenant_id, 'a token has one call', format('token %s: %s', k.token, count(*))
-FROM called k WHERE k.token IS NOT NULL GROUP BY k.tenant_id, k.token HAVING count(*) > 1
-
-UNION ALL
-SELECT k.tenant_id, 'attempts are counted from 1', format('contact %s: %s calls up to %s', k.contact_id, count(*), max(k.attempt))
-FROM called k GROUP BY k.tenant_id, k.contact_id HAVING max(k.attempt) <> count(*) OR min(k.attempt) <> 1
-
 -- What is left at the end
 
 UNION ALL
@@ -326,29 +318,12 @@ FROM permit d LEFT JOIN handed h USING (tenant_id, token)
 WHERE d.state <> 'ready' AND (h.contact_id, h.number) IS DISTINCT FROM (d.contact_id, d.number)
 
 UNION ALL
-SELECT d.tenant_id, 'a permit is for the next attempt', format('contact %s: %s', d.contact_id, d.attempt)
-FROM permit d LEFT JOIN judged j USING (tenant_id, contact_id) WHERE d.attempt <> coalesce(j.calls, 0) + 1
-
-UNION ALL
 SELECT d.tenant_id, 'what is due and allowed is handed out in the end', format('contact %s', d.contact_id)
 FROM permit d JOIN contact c USING (tenant_id, contact_id)
 LEFT JOIN recall.recycle r ON r.tenant_id = d.tenant_id AND r.recycle_id = d.recycle_id
 WHERE d.state = 'ready' AND c.task_state = 'executing' AND c.batch_state = 'started' AND r.state IS DISTINCT FROM 'paused'
 AND d.due_at <= (SELECT min(o.began) FROM operation o WHERE o.tenant_id = d.tenant_id AND o.task_id = d.task_id AND o.max_rows = 100)
 AND NOT EXISTS (SELECT FROM permit p WHERE p.tenant_id = d.tenant_id AND p.state <> 'ready' AND p.number = ANY (c.numbers))
-
-UNION ALL
-SELECT c.tenant_id, 'a contact of a batch that was started has a first attempt', format('contact %s', c.contact_id)
-FROM contact c
-LEFT JOIN permit d USING (tenant_id, contact_id) LEFT JOIN judged j USING (tenant_id, contact_id)
-LEFT JOIN taken_out t USING (tenant_id, contact_id)
-WHERE c.batch_state = 'started' AND d.contact_id IS NULL AND j.contact_id IS NULL AND t.contact_id IS NULL
-
-UNION ALL
-SELECT r.tenant_id, 'what a recycle record counts adds up', format('record %s: pending %s, permits %s', r.recycle_id, r.pending, count(d))
-FROM recall.recycle_record r JOIN history.world USING (tenant_id)
-LEFT JOIN permit d USING (tenant_id, recycle_id)
-GROUP BY r.tenant_id, r.recycle_id, r.pending HAVING r.pending <> count(d)
 
 UNION ALL
 SELECT r.tenant_id, 'a recycle record does not fail', format('record %s: %s', r.recycle_id, r.error)
@@ -371,7 +346,13 @@ SELECT j.tenant_id, 'whom the policy does not recall has no permit', format('con
 FROM judged j JOIN permit d USING (tenant_id, contact_id)
 WHERE d.state = 'ready' AND j.verdict NOT IN ('recall', 'suppressed')
 AND NOT EXISTS (SELECT FROM operation o
-	WHERE o.tenant_id = j.tenant_id AND o.kind = 'schedule_callback' AND o.contact_id = j.contact_id AND o.sqlstate IS NULL);
+	WHERE o.tenant_id = j.tenant_id AND o.kind = 'schedule_callback' AND o.contact_id = j.contact_id AND o.sqlstate IS NULL)
+
+-- What is always true, of calls, permits and records by themselves
+
+UNION ALL
+SELECT coalesce(v.tenant_id, (SELECT min(w.tenant_id) FROM history.world w)), v.check_name, concat_ws(': ', v.record, v.detail)
+FROM recall.verify() v;
 END;
 
 CREATE FUNCTION history.forget_round() RETURNS void

@@ -10,6 +10,8 @@ suspend and so on. A seed decides the world and what each client tries; how they
 each client notes what it did, what it was told, and when, by this machine's clock, which is the server's too; and
 checks.sql finds what no order of these operations explains.
 
+Meanwhile somebody else looks, again and again, whether recall.verify() finds anything, which must never be.
+
 Some leases last a second. So that nobody waits for them, histories are run in rounds: the first act of each; when
 those leases have run out, the second act of each, and so on; then, in peace, what may be claimed is claimed; then the
 round is checked and forgotten.
@@ -32,6 +34,7 @@ import time
 import psycopg2
 
 ROUND = 125  # histories
+PAUSE = 0.3  # seconds between two looks at the invariants
 ACTS = 3
 OPERATIONS = 2  # that each client does in an act
 MAX_FAILED = 10  # histories with something wrong, after which the run gives up
@@ -345,6 +348,29 @@ CHOICES = {claim: 170, report: 305, report_many: 45, extend: 40, release: 70, re
 	add_contact: 12}
 
 
+class Verifier(threading.Thread):
+	"""Looks for what breaks an invariant while the clients are at work, in snapshots of whatever they have committed."""
+
+	def __init__(self, connection):
+		super().__init__()
+		self.client = Client('verifier', connection)
+		self.looks, self.found, self.broken, self.over = 0, set(), None, threading.Event()
+
+	def run(self):
+		try:
+			while not self.over.wait(PAUSE):
+				self.found.update(self.client.ask('SELECT * FROM recall.verify()'))
+				self.looks += 1
+		except psycopg2.Error as error:
+			self.broken = error
+
+	def end(self):
+		self.over.set()
+		self.join()
+		if self.broken:
+			raise self.broken
+
+
 class Run:
 	"""All clients and the round that they are at."""
 
@@ -357,12 +383,16 @@ class Run:
 
 	def all(self):
 		"""Do everything; return the number of histories in which something was wrong."""
+		self.verifier = Verifier(self.options.connection)
 		threads = [threading.Thread(target=self.guarded, args=[client]) for client in self.clients]
-		for thread in threads:
+		for thread in threads + [self.verifier]:
 			thread.start()
 		for thread in threads:
 			thread.join()
-		return self.failed
+		self.verifier.end()
+		for fault in self.verifier.found:
+			print('while it ran:', *fault, flush=True)
+		return self.failed + len(self.verifier.found)
 
 	def guarded(self, client):
 		"""Be a client; when one breaks, so do all."""
@@ -448,7 +478,8 @@ def main():
 	for kind, answer, times in run.clients[0].ask('SELECT kind, answer, times FROM history.tally ORDER BY 1, 2'):
 		print(f'tally {kind} {answer} {times}')
 	print(f'{run.done} histories from seed {options.seed} on, {options.clients} clients, '
-		f'{sum(client.operations for client in run.clients)} operations, {time.time() - began:.0f} s, {failed} with something wrong')
+		f'{sum(client.operations for client in run.clients)} operations, {time.time() - began:.0f} s, {run.verifier.looks} looks at the '
+		f'invariants meanwhile, {failed} with something wrong')
 	return 1 if failed else 0
 
 

@@ -115,5 +115,6 @@ SELECT recall.schedule_callback(:plain, 1, now() + interval '1 h', agent => 'car
 SELECT is(recall.report(:plain, 1, :plain_token, 'busy', NULL, NULL, NULL), 'recorded', 'also where the task has no policy');
 SELECT is(t.permit(:plain, 1), 'attempt 2 on 001 in 01:00:00 by carla', 'the promise stays');
 
+SELECT is_empty('SELECT * FROM recall.verify()', 'every invariant holds');
 SELECT * FROM finish();
 ROLLBACK;

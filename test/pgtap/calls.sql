@@ -161,5 +161,6 @@ SELECT is(t.tally(:bell, :record), 'emitted 10, withdrawn 6, dialled 4, reached 
 SELECT results_eq(format('SELECT outcome, result_name, duration FROM recall.completed_call WHERE tenant_id = %s AND contact_id = 8 ORDER BY attempt', :acme),
 	$$VALUES ('busy', NULL, interval '0'), ('answered: callback', 'Call me back', interval '1 day'), ('no_answer', NULL, '0')$$, 'completed_call tells the outcome in words');
 
+SELECT is_empty('SELECT * FROM recall.verify()', 'every invariant holds');
 SELECT * FROM finish();
 ROLLBACK;

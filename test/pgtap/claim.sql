@@ -128,5 +128,6 @@ SELECT t.denied('SELECT * FROM recall.claim(NULL, NULL, NULL, NULL)', 'tenant , 
 SELECT t.denied('SELECT * FROM recall.claim(-1, 1)', 'tenant -1, right "dial"', 'no such tenant');
 SELECT is(t.outcome(format('SELECT count(*) FROM recall.claim(%s, %s, 1000)', :many, :many_task), 't_elsewhere'), '0', 'there it may');
 
+SELECT is_empty('SELECT * FROM recall.verify()', 'every invariant holds');
 SELECT * FROM finish();
 ROLLBACK;

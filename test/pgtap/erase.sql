@@ -159,5 +159,6 @@ SELECT t.refused(format('SELECT * FROM recall.erase_number(%s, %L)', :cole, '030
 SELECT matches(t.outcome(format('SELECT count(*) FROM recall.erase_number(%s, NULL)', :cole)), '^22023: ', 'nor null');
 SELECT t.denied('SELECT * FROM recall.erase_number(2147483647, ''+49301234567'')', 'tenant 2147483647, right "manage"', 'no tenant');
 
+SELECT is_empty('SELECT * FROM recall.verify()', 'every invariant holds');
 SELECT * FROM finish();
 ROLLBACK;

@@ -175,5 +175,6 @@ SELECT is_empty($$SELECT * FROM day_end WHERE (due_at AT TIME ZONE zone)::date <
 SELECT is_empty($$SELECT * FROM day_end WHERE ((due_at - interval '1 s') AT TIME ZONE zone)::date > (at AT TIME ZONE zone)::date$$, 'and before it, that day');
 SELECT is_empty($$SELECT * FROM day_end, generate_series(due_at, due_at + interval '3 h', '10 min') later WHERE (later AT TIME ZONE zone)::date <= (at AT TIME ZONE zone)::date$$, 'which it does not show again');
 
+SELECT is_empty('SELECT * FROM recall.verify()', 'every invariant holds');
 SELECT * FROM finish();
 ROLLBACK;

@@ -112,5 +112,6 @@ SELECT recall.cancel_recycle(:halted, :halted_record);
 SELECT recall.release(:halted, 1, t.token(:halted, 1));
 SELECT is(t.permits(:halted) || '; ' || t.taken_out(:halted), '2.2 claimed; 1 the recycle was cancelled', 'of a cancelled recycle, too');
 
+SELECT is_empty('SELECT * FROM recall.verify()', 'every invariant holds');
 SELECT * FROM finish();
 ROLLBACK;

@@ -68,7 +68,8 @@ SELECT set_eq(format('SELECT l.name FROM t.lookable l WHERE t.rows_with(l.name, 
 SELECT is(count(*), 0::bigint, 'and what shows none to anybody is known not to')
 FROM t.lookable l WHERE t.rows_with(l.name, NULL) !~ '^[1-9]'
 AND l.name NOT IN ('recall.task_overview x', 'recall.batch_overview x', format('recall.preview(%s, %s) x', :tenant, :batch),
-	format('recall.simulate(%s, %s, ''busy'') x', :tenant, :batch), format('recall.simulate_attempts(%s, %s, ''busy'') x', :tenant, :batch));
+	format('recall.simulate(%s, %s, ''busy'') x', :tenant, :batch), format('recall.simulate_attempts(%s, %s, ''busy'') x', :tenant, :batch),
+	format('recall.verify(%s) x', :tenant));
 
 /* A view that forgets is found. */
 CREATE FUNCTION t.planted() RETURNS text LANGUAGE plpgsql AS $$

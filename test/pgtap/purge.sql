@@ -168,5 +168,6 @@ SELECT t.refused(format('SELECT count(*) FROM recall.purge_before(%s, now(), max
 SELECT t.denied(format('SELECT recall.purge_batch(%s, 77)', :tenant), format('batch 77 of tenant %s', :tenant), 'no batch');
 SELECT t.denied(format('SELECT recall.purge_batch(%s, NULL)', :tenant), format('batch  of tenant %s', :tenant), 'null');
 
+SELECT is_empty('SELECT * FROM recall.verify()', 'every invariant holds');
 SELECT * FROM finish();
 ROLLBACK;

@@ -86,5 +86,6 @@ SELECT recall.release(:acme, 9, :ninth);
 SELECT t.refused(format('SELECT recall.report(%s, 9, %s, NULL, NULL, NULL, NULL)', :acme, :ninth), '55000', t.no_token(9), :'token_hint', 'the token of a permit that was released');
 SELECT is(t.record(:acme, :record), '20 emitted, 0 withdrawn, 8 dialled, 4 reached, 12 pending', 'the record has counted each once');
 
+SELECT is_empty('SELECT * FROM recall.verify()', 'every invariant holds');
 SELECT * FROM finish();
 ROLLBACK;

@@ -82,5 +82,6 @@ SELECT recall.set_auto_recall(:auto, :auto_task, true);
 SELECT is(t.report_all(:auto, :auto_task), '1000 recorded, first 1000', 'the same where the task recalls automatically');
 SELECT results_eq(format('SELECT count(*), min(attempt), count(*) FILTER (WHERE contact_id %% 4 = 0) FROM recall.dial WHERE tenant_id = %s', :auto), 'VALUES (750::bigint, 2, 0::bigint)', 'makes the permits of those that failed');
 
+SELECT is_empty('SELECT * FROM recall.verify()', 'every invariant holds');
 SELECT * FROM finish();
 ROLLBACK;

@@ -69,6 +69,7 @@ INSERT INTO t.action VALUES
 	('read', 'SELECT * FROM recall.preview($, 1)'),
 	('read', 'SELECT * FROM recall.explain($, 1)'),
 	('read', $$SELECT * FROM recall.simulate($, 1, 'failed')$$),
+	('read', 'SELECT * FROM recall.verify($)'),
 	('read', $$SELECT * FROM recall.simulate_attempts($, 1, 'failed')$$),
 	('manage', $$SELECT recall.unsuppress($, '+49301234567')$$),
 	('manage', $$SELECT count(*) FROM recall.erase_number($, '+49301234567')$$),
@@ -94,7 +95,8 @@ INSERT INTO t.owner_action VALUES
 	($$SELECT recall.revoke_scheduler('t_read')$$),
 	('SELECT recall.unschedule()'),
 	('SELECT recall.review_history()'),
-	('SELECT recall.accept_history()');
+	('SELECT recall.accept_history()'),
+	('SELECT * FROM recall.verify()');
 CREATE TABLE t.some_people AS SELECT '{+49301234567}'::text[] AS numbers;
 CREATE TABLE t.some_calls AS SELECT 3::bigint AS contact_id;
 GRANT SELECT ON t.some_people, t.some_calls TO PUBLIC;

@@ -290,5 +290,6 @@ SELECT is((SELECT detail FROM recall.audit WHERE tenant_id = :acme AND action = 
 	'{"from": null, "to": "no_answer", "diff": [{"change": "added", "kind": "rule", "before": null, "after": "no_answer", "before_item": null, "after_item": 1}]}',
 	'and from what to what a policy changed');
 
+SELECT is_empty('SELECT * FROM recall.verify()', 'every invariant holds');
 SELECT * FROM finish();
 ROLLBACK;

@@ -98,5 +98,6 @@ SELECT recall.suspend_task(:acme, :task), recall.set_policy(:acme, :task, NULL);
 SELECT is((SELECT string_agg(check_name || ': ' || detail, E'\n' ORDER BY step) FROM recall.explain(:acme, 3, '2026-01-06 15:00+00') WHERE NOT passed),
 	E'policy: recall is not enabled: the task has no policy\ntask: task 1 "Winter" is suspended\nverdict: not recalled: recall is not enabled', 'a task without a policy, suspended');
 
+SELECT is_empty('SELECT * FROM recall.verify()', 'every invariant holds');
 SELECT * FROM finish();
 ROLLBACK;

@@ -63,5 +63,6 @@ SELECT is(t.outcome(format('SELECT recall.suppress(%s, NULL)', :acme)), '22023: 
 SELECT t.refused(format($$SELECT recall.unsuppress(%s, '+49')$$, :acme), '22P02', 'invalid number "+49" at character 4',
 	'A number is "+", the country code and the national number: 7 to 15 digits without blanks (ITU-T E.164).', 'unsuppress() reads numbers likewise');
 
+SELECT is_empty('SELECT * FROM recall.verify()', 'every invariant holds');
 SELECT * FROM finish();
 ROLLBACK;

@@ -121,5 +121,6 @@ SELECT recall.report(:rung, 1, :rung_old, 'rejected', NULL, NULL, NULL);
 SELECT is(recall.report(:rung, 1, :rung_new, 'busy', NULL, NULL, NULL), 'recorded', 'what rings meanwhile is reported');
 SELECT is(t.calls(:rung) || '; ' || t.permits(:rung), '1.1 rejected, 1.2 busy; none', 'and nothing more comes of it');
 
+SELECT is_empty('SELECT * FROM recall.verify()', 'every invariant holds');
 SELECT * FROM finish();
 ROLLBACK;

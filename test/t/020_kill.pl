@@ -100,7 +100,8 @@ sub prepare
 		-- Some of the called have a permit all the same; some of those are out, or lost.
 		INSERT INTO recall.dial (tenant_id, attempt, contact_id, task_id, batch_id, due_at, priority, state, number,
 			token, claimed_at, lease_until)
-		SELECT c.tenant_id, 9, c.contact_id, 1, c.batch_id, now(), 0, s.state, c.numbers[1],
+		SELECT c.tenant_id, 1 + (SELECT count(*) FROM recall.call k WHERE k.tenant_id = c.tenant_id AND k.contact_id = c.contact_id),
+			c.contact_id, 1, c.batch_id, now(), 0, s.state, c.numbers[1],
 			CASE WHEN s.state <> 'ready' THEN 1 END, CASE WHEN s.state <> 'ready' THEN now() END,
 			CASE WHEN s.state <> 'ready' THEN 'infinity'::timestamptz END
 		FROM recall.contact c
@@ -194,6 +195,7 @@ my %unsound = (
 			(SELECT sum(emitted) - (SELECT count(*) FROM old_dial WHERE recycle_id IS NOT NULL) AS emitted,
 				count(*) FILTER (WHERE state = 'failed') AS failed FROM recall.recycle) r
 		WHERE (t.emitted, t.failed) IS DISTINCT FROM (r.emitted, r.failed)},
+	'what verify() finds' => q{SELECT * FROM recall.verify()},
 	'a tick that ended before it began' => q{SELECT * FROM recall.tick WHERE finished_at < started_at});
 
 # Return what is unsound in a database, as text; '' when all is well.

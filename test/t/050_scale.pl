@@ -148,5 +148,7 @@ is(mistaken('withdrawn', 3, 'nth / 10000 = 1'), '0||', 'withdrawn: press 3 goes 
 $node->safe_psql('withdrawn', 'SELECT recall.finish_batch(1, 1)');
 is($node->safe_psql('withdrawn', 'SELECT count(*) FROM recall.dial'), '0', 'withdrawn: a finished batch has no permits');
 
+is($node->safe_psql($_, 'SELECT * FROM recall.verify()'), '', "$_: every invariant holds") foreach qw(pressed redialled withdrawn);
+
 $node->stop;
 done_testing();

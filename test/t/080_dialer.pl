@@ -384,6 +384,7 @@ is(story(3, $held), '200 answered (SIP 200)', 'held: it goes on when they are ac
 my $all_seen = 0;
 $all_seen += @$_ foreach values(%{ calls_seen() });
 is(query('SELECT count(*) FROM recall.call'), $all_seen, 'in the end, as many calls are on record as the callee has seen');
+is(query('SELECT * FROM recall.verify()'), '', 'and every invariant holds');
 
 foreach my $name (keys(%running))
 {

@@ -66,6 +66,7 @@ diag(slurp_file($_)) foreach glob("$folder/*.txt");
 my ($summary) = $output =~ /^(\d+ histories from .*)$/m;
 note($summary // 'no summary');
 like($summary // '', qr/^$histories histories .* 8 clients/, 'all histories were run, with 8 clients');
+cmp_ok(($summary // '') =~ / (\d+) looks at the invariants/ ? $1 : 0, '>', 10, 'the invariants were looked at meanwhile');
 foreach my $what (sort keys %wanted)
 {
 	my ($times) = $output =~ /^tally \Q$what\E (\d+)$/m;
