@@ -44,6 +44,9 @@ extern void recall_require_dial(FunctionCallInfo fcinfo);
 /* Whether the caller sees a tenant's numbers whole. */
 extern bool recall_may_see_numbers(int32 tenant);
 
+/* plan_guard.c */
+extern void recall_guard_plans(void);
+
 /* raise.c */
 extern const char *recall_row_prefix(int64 row);
 extern void recall_deny_plainly(const char *what) pg_attribute_noreturn();
