@@ -29,6 +29,8 @@ CREATE TABLE recall.member (
 	rights    recall.privilege[] NOT NULL CHECK (cardinality(rights) > 0),
 	PRIMARY KEY (tenant_id, role)
 );
+CREATE INDEX member_by_role ON recall.member (role);
+COMMENT ON INDEX recall.member_by_role IS 'The tenants of a role.';
 COMMENT ON TABLE recall.member IS 'Which role has which rights in which tenant; roles that inherit it have them too.';
 COMMENT ON COLUMN recall.member.tenant_id IS 'The tenant in which the rights hold.';
 COMMENT ON COLUMN recall.member.role IS 'The role that was given the rights.';
@@ -351,6 +353,10 @@ CREATE TABLE recall.event (
 	subject      text DEFAULT recall._subject(),
 	PRIMARY KEY (tenant_id, event_id)
 );
+CREATE INDEX event_by_time ON recall.event (tenant_id, at);
+COMMENT ON INDEX recall.event_by_time IS 'A tenant''s events, latest last.';
+CREATE INDEX event_by_kind ON recall.event (tenant_id, kind, at);
+COMMENT ON INDEX recall.event_by_kind IS 'The events of one kind of record, latest last.';
 COMMENT ON TABLE recall.event IS 'The audit: who did what to which record. Rows are appended and stay.';
 COMMENT ON COLUMN recall.event.event_id IS 'The order of events.';
 COMMENT ON COLUMN recall.event.tenant_id IS 'The tenant in which it happened.';

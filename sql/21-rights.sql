@@ -18,11 +18,14 @@ LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_has_right';
 COMMENT ON FUNCTION recall._has_right(int, recall.privilege) IS
 'Whether the caller has a right in a tenant. The owner has every right in every tenant that exists.';
 
+/* The first query of a session that uses a view loads the library by this, while it is planned. */
+CREATE FUNCTION recall._guard_plan(internal) RETURNS internal
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'recall_guard_plan';
+COMMENT ON FUNCTION recall._guard_plan(internal) IS
+'Planner support for what the views call. It sees to it that EXPLAIN and debug_print_plan show a plan over the tables to those only who may read the tables.';
+
 CREATE FUNCTION recall._readable_tenants() RETURNS SETOF int
-LANGUAGE sql STABLE PARALLEL RESTRICTED ROWS 10 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	SELECT t.tenant_id FROM recall.tenant t WHERE recall._has_right(t.tenant_id, 'read');
-END;
+LANGUAGE c STABLE PARALLEL UNSAFE ROWS 10 SUPPORT recall._guard_plan AS 'MODULE_PATHNAME', 'recall_readable_tenants';
 COMMENT ON FUNCTION recall._readable_tenants() IS
 'The tenants in which the caller has the right "read": what the views show.';
 
@@ -130,9 +133,19 @@ END;
 COMMENT ON FUNCTION recall._lock_grants() IS
 'Lets rights be given and taken by one transaction at a time: two that GRANT on one object at once fail.';
 
+CREATE FUNCTION recall._member_rights(tenant_id int, role regrole) RETURNS recall.privilege[]
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT coalesce((SELECT m.rights FROM recall.member m
+		WHERE m.tenant_id = _member_rights.tenant_id AND m.role = _member_rights.role), '{}');
+END;
+COMMENT ON FUNCTION recall._member_rights(int, regrole) IS 'The rights that a role itself has in a tenant.';
+
 CREATE FUNCTION recall.grant_privilege(tenant_id int, role regrole, rights recall.privilege[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
+DECLARE
+	old recall.privilege[];
 BEGIN
 	PERFORM recall._require_owner();
 	PERFORM recall._require(grant_privilege.tenant_id, 'manage');
@@ -140,6 +153,7 @@ BEGIN
 	PERFORM recall._lock_grants();
 	PERFORM recall._check_not_pool(role);
 
+	old := recall._member_rights(grant_privilege.tenant_id, grant_privilege.role);
 	INSERT INTO recall.member AS m (tenant_id, role, rights)
 	VALUES (grant_privilege.tenant_id, grant_privilege.role, recall._sorted_rights(grant_privilege.rights))
 	ON CONFLICT (tenant_id, role) DO UPDATE
@@ -147,7 +161,8 @@ BEGIN
 
 	PERFORM recall._grant_objects(grant_privilege.role);
 	PERFORM recall._log(grant_privilege.tenant_id, 'member', grant_privilege.role::text, 'grant',
-		detail => jsonb_build_object('rights', grant_privilege.rights));
+		detail => jsonb_build_object('rights', grant_privilege.rights, 'from', old,
+			'to', recall._member_rights(grant_privilege.tenant_id, grant_privilege.role)));
 END $$;
 COMMENT ON FUNCTION recall.grant_privilege(int, regrole, recall.privilege[]) IS
 'Gives a role, and those that inherit it, rights in a tenant, with USAGE on the schema, EXECUTE on the public functions and SELECT on the public views. Right: the extension''s owner. Errors: 42501; 22023 no rights or no such role; 55000 it is a pool, or a pool inherits it.';
@@ -155,12 +170,15 @@ COMMENT ON FUNCTION recall.grant_privilege(int, regrole, recall.privilege[]) IS
 CREATE FUNCTION recall.revoke_privilege(tenant_id int, role regrole, rights recall.privilege[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
+DECLARE
+	old recall.privilege[];
 BEGIN
 	PERFORM recall._require_owner();
 	PERFORM recall._require(revoke_privilege.tenant_id, 'manage');
 	PERFORM recall._check_rights(role, rights);
 	PERFORM recall._lock_grants();
 
+	old := recall._member_rights(revoke_privilege.tenant_id, revoke_privilege.role);
 	DELETE FROM recall.member m
 	WHERE m.tenant_id = revoke_privilege.tenant_id AND m.role = revoke_privilege.role
 	AND m.rights <@ revoke_privilege.rights;
@@ -174,7 +192,8 @@ BEGIN
 		PERFORM recall._revoke_objects(revoke_privilege.role);
 	END IF;
 	PERFORM recall._log(revoke_privilege.tenant_id, 'member', revoke_privilege.role::text, 'revoke',
-		detail => jsonb_build_object('rights', revoke_privilege.rights));
+		detail => jsonb_build_object('rights', revoke_privilege.rights, 'from', old,
+			'to', recall._member_rights(revoke_privilege.tenant_id, revoke_privilege.role)));
 END $$;
 COMMENT ON FUNCTION recall.revoke_privilege(int, regrole, recall.privilege[]) IS
 'Takes rights in a tenant from a role; with its last right anywhere it loses the schema too. Right: the extension''s owner. Errors: 42501; 22023 no rights or no such role.';

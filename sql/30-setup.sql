@@ -40,7 +40,8 @@ BEGIN
 	VALUES (create_tenant.name, recall._check_time_zone(coalesce(create_tenant.time_zone, 'UTC')),
 		coalesce(create_tenant.obs_url_mode, 'http'), coalesce(create_tenant.recycle_limit, 500000))
 	RETURNING tenant.tenant_id INTO created;
-	PERFORM recall._log(created, 'tenant', created::text, 'create', detail => jsonb_build_object('name', name));
+	PERFORM recall._log(created, 'tenant', created::text, 'create', detail => (
+		SELECT to_jsonb(t) - '{tenant_id,holidays}'::text[] FROM recall.tenant t WHERE t.tenant_id = created));
 	RETURN created;
 END $$;
 COMMENT ON FUNCTION recall.create_tenant(text, text, text, int) IS
@@ -50,34 +51,45 @@ CREATE FUNCTION recall.set_tenant(
 	tenant_id int, time_zone text DEFAULT NULL, obs_url_mode text DEFAULT NULL, recycle_limit int DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	old jsonb;
+	new jsonb;
 BEGIN
 	PERFORM recall._require_owner();
 	PERFORM recall._require(tenant_id, 'manage');
 	PERFORM recall._check_tenant(obs_url_mode, recycle_limit);
 
+	SELECT to_jsonb(t) INTO old FROM recall.tenant t WHERE t.tenant_id = set_tenant.tenant_id FOR NO KEY UPDATE;
 	UPDATE recall.tenant t
 	SET time_zone = coalesce(recall._check_time_zone(set_tenant.time_zone), t.time_zone),
 		obs_url_mode = coalesce(set_tenant.obs_url_mode, t.obs_url_mode),
 		recycle_limit = coalesce(set_tenant.recycle_limit, t.recycle_limit)
-	WHERE t.tenant_id = set_tenant.tenant_id;
-	PERFORM recall._log(tenant_id, 'tenant', tenant_id::text, 'set', detail => jsonb_strip_nulls(jsonb_build_object(
-		'time_zone', time_zone, 'obs_url_mode', obs_url_mode, 'recycle_limit', recycle_limit)));
+	WHERE t.tenant_id = set_tenant.tenant_id
+	RETURNING to_jsonb(t) INTO new;
+	PERFORM recall._log(tenant_id, 'tenant', tenant_id::text, 'set',
+		detail => (SELECT jsonb_build_object('from', coalesce(jsonb_object_agg(o.key, o.value), '{}'), 'to', coalesce(jsonb_object_agg(o.key, new -> o.key), '{}'))
+			FROM jsonb_each(old) o WHERE o.value <> new -> o.key));
 END $$;
 COMMENT ON FUNCTION recall.set_tenant(int, text, text, int) IS
 'Changes parameters of a tenant; null keeps one. Recycle records already made keep their cap. Right: the extension''s owner. Errors: 42501; 22023 a parameter out of range.';
 
 CREATE FUNCTION recall.set_holidays(tenant_id int, holidays date[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	old date[];
 BEGIN
 	PERFORM recall._require(tenant_id, 'manage');
 	IF cardinality(holidays) > 10000 OR array_ndims(holidays) > 1 OR array_position(holidays, NULL) IS NOT NULL THEN
 		PERFORM recall._invalid('invalid list of holidays', 'Give up to 10000 dates, none of them null.');
 	END IF;
+	SELECT t.holidays INTO old FROM recall.tenant t WHERE t.tenant_id = set_holidays.tenant_id FOR NO KEY UPDATE;
 	UPDATE recall.tenant t
 	SET holidays = ARRAY(SELECT DISTINCT day FROM unnest(set_holidays.holidays) day ORDER BY day)
 	WHERE t.tenant_id = set_holidays.tenant_id;
 	PERFORM recall._log(tenant_id, 'tenant', tenant_id::text, 'set_holidays',
-		detail => jsonb_build_object('holidays', coalesce(cardinality(holidays), 0)));
+		detail => jsonb_build_object(
+			'added', ARRAY(SELECT unnest(holidays) EXCEPT SELECT unnest(old) ORDER BY 1),
+			'removed', ARRAY(SELECT unnest(old) EXCEPT SELECT unnest(holidays) ORDER BY 1)));
 END $$;
 COMMENT ON FUNCTION recall.set_holidays(int, date[]) IS
 'Replaces the tenant''s public holidays, the days that PH means in calling hours. Right: manage. Errors: 42501; 22023 more than 10 000 dates, or a null.';
@@ -101,7 +113,8 @@ BEGIN
 		PERFORM recall._invalid(format('business result "%s" exists already', create_business_result.code),
 			'Choose another code.');
 	END IF;
-	PERFORM recall._log(create_business_result.tenant_id, 'business_result', create_business_result.code, 'create');
+	PERFORM recall._log(create_business_result.tenant_id, 'business_result', create_business_result.code, 'create',
+		detail => jsonb_build_object('name', create_business_result.name));
 END $$;
 COMMENT ON FUNCTION recall.create_business_result(int, text, text) IS
 'Adds a result that the tenant''s calls can end in. code: 1 to 50 letters, digits, "_" and "-". Right: manage. Errors: 42501; 22023 an invalid or existing code, an invalid name.';
@@ -232,7 +245,8 @@ BEGIN
 	VALUES (create_task.tenant_id, created, create_task.name, create_task.task_type, create_task.policy,
 		create_task.calling_hours, coalesce(create_task.priority, 3), coalesce(create_task.auto_recall, false));
 	PERFORM recall._log(tenant_id, 'task', created::text, 'create', to_state => 'draft',
-		detail => jsonb_build_object('policy', policy::text, 'auto_recall', coalesce(auto_recall, false)));
+		detail => jsonb_build_object('name', name, 'task_type', task_type, 'policy', policy::text, 'calling_hours', calling_hours::text,
+			'priority', coalesce(priority, 3), 'auto_recall', coalesce(auto_recall, false)));
 	RETURN created;
 END $$;
 COMMENT ON FUNCTION recall.create_task(int, text, recall.task_type, recall.policy, recall.calling_hours, boolean, int) IS
@@ -392,7 +406,8 @@ BEGIN
 	created := recall._next_id(tenant_id, 'batch');
 	INSERT INTO recall.batch (tenant_id, batch_id, task_id, name)
 	VALUES (create_batch.tenant_id, created, create_batch.task_id, create_batch.name);
-	PERFORM recall._log(tenant_id, 'batch', created::text, 'create', to_state => 'created');
+	PERFORM recall._log(tenant_id, 'batch', created::text, 'create', to_state => 'created',
+		detail => jsonb_build_object('name', name, 'task_id', task_id));
 	RETURN created;
 END $$;
 COMMENT ON FUNCTION recall.create_batch(int, bigint, text) IS

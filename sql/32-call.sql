@@ -176,6 +176,7 @@ DECLARE
 	permits bigint;
 	used bigint;
 	appended bigint;
+	by_batch jsonb;
 	read_rows bigint;
 	bad record;
 BEGIN
@@ -202,7 +203,7 @@ BEGIN
 		FROM source_call s
 		WHERE s.fault IS NULL AND s.batch_id = ANY (locked)
 		ORDER BY s.batch_id, s.contact_id, s.nth
-		RETURNING 1
+		RETURNING batch_id
 	), tallied AS (
 		SELECT recall._tally(record_calls.tenant_id, t.recycle_id, t.dialled, t.reached)
 		FROM (SELECT s.recycle_id, count(*) AS dialled, count(*) FILTER (WHERE s.failure_cause IS NULL) AS reached
@@ -212,8 +213,9 @@ BEGIN
 			ORDER BY s.recycle_id) t
 	)
 	SELECT (SELECT count(*) FROM source_call), (SELECT count(*) FROM source_call s WHERE s.nth = 1 AND s.has_permit),
-		(SELECT count(*) FROM used_permit), (SELECT count(*) FROM appended_call)
-	INTO read_rows, permits, used, appended
+		(SELECT count(*) FROM used_permit), (SELECT count(*) FROM appended_call),
+		(SELECT jsonb_object_agg(b.batch_id, b.calls) FROM (SELECT a.batch_id, count(*) AS calls FROM appended_call a GROUP BY a.batch_id) b)
+	INTO read_rows, permits, used, appended, by_batch
 	FROM (SELECT count(*) FROM tallied) t;
 
 	IF appended < read_rows OR used < permits THEN
@@ -226,6 +228,8 @@ BEGIN
 		PERFORM recall._raise_call_fault(tenant_id, bad.fault, format('row %s: ', bad.source_row), bad.contact_id, bad.number,
 			bad.business_result, bad.started_at, bad.ended_at);
 	END IF;
+	PERFORM recall._log(record_calls.tenant_id, 'batch', b.key, 'record_calls', detail => jsonb_build_object('calls', b.value))
+	FROM jsonb_each(by_batch) b;
 	RETURN appended;
 END $$;
 COMMENT ON FUNCTION recall.record_calls(int, regclass) IS

@@ -18,6 +18,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	lasting timestamptz := coalesce(suppress.until, 'infinity');
 	manages boolean := coalesce(recall._has_right(suppress.tenant_id, 'manage'), false);
+	old timestamptz;
 BEGIN
 	IF NOT manages THEN
 		PERFORM recall._require(suppress.tenant_id, 'dial');
@@ -32,6 +33,8 @@ BEGIN
 		PERFORM recall._invalid('the reason of a suppression is too long', 'A reason has up to 200 characters.');
 	END IF;
 
+	old := (SELECT s.until FROM recall.suppression s
+		WHERE s.tenant_id = suppress.tenant_id AND s.number = suppress.number COLLATE "default" AND s.task_id IS NOT DISTINCT FROM suppress.task_id);
 	INSERT INTO recall.suppression AS s (tenant_id, number, task_id, until, reason, role, created_at)
 	VALUES (suppress.tenant_id, suppress.number, suppress.task_id, lasting, suppress.reason,
 		pg_get_userbyid(recall._caller()), clock_timestamp())
@@ -43,7 +46,7 @@ BEGIN
 		PERFORM recall._require(suppress.tenant_id, 'manage');
 	END IF;
 	PERFORM recall._log(suppress.tenant_id, 'suppression', suppress.number, 'suppress',
-		detail => jsonb_strip_nulls(jsonb_build_object('task_id', suppress.task_id, 'until', lasting, 'reason', suppress.reason)));
+		detail => jsonb_strip_nulls(jsonb_build_object('task_id', suppress.task_id, 'from', old, 'until', lasting, 'reason', suppress.reason)));
 END $$;
 COMMENT ON FUNCTION recall.suppress(int, text, timestamptz, text, bigint) IS
 'Puts a number on the do-not-call list, until some time (null: for good), for one task or, with a null task_id, for the whole tenant; once more replaces the time and the reason, but only the right to manage can shorten the time. A suppressed number is skipped; a contact all of whose numbers are suppressed is not recalled. number: "+" and 7 to 15 digits (ITU-T E.164); reason: up to 200 characters. Right: dial or manage. Errors: 42501; 22P02 a number; 22023 a time that is over, a reason too long.';
@@ -53,6 +56,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	was_suppressed boolean;
 	was_erased boolean := false;
+	old recall.suppression;
 BEGIN
 	PERFORM recall._require(tenant_id, 'manage');
 	PERFORM recall._require_scope(tenant_id, task_id);
@@ -60,7 +64,8 @@ BEGIN
 
 	DELETE FROM recall.suppression s
 	WHERE s.tenant_id = unsuppress.tenant_id AND s.number = unsuppress.number COLLATE "default"
-	AND s.task_id IS NOT DISTINCT FROM unsuppress.task_id;
+	AND s.task_id IS NOT DISTINCT FROM unsuppress.task_id
+	RETURNING * INTO old;
 	was_suppressed := FOUND;
 	IF task_id IS NULL THEN
 		DELETE FROM recall.erased_number e
@@ -71,7 +76,7 @@ BEGIN
 	END IF;
 	IF was_suppressed OR was_erased THEN
 		PERFORM recall._log(tenant_id, 'suppression', number, 'unsuppress',
-			detail => jsonb_strip_nulls(jsonb_build_object('task_id', task_id)));
+			detail => jsonb_strip_nulls(jsonb_build_object('task_id', task_id, 'from', old.until, 'reason', old.reason)));
 	END IF;
 	RETURN was_suppressed OR was_erased;
 END $$;

@@ -1,6 +1,11 @@
 /*
  * What people look at. Each view shows the tenants in which the caller has the right "read"; whoever may neither dial
  * nor manage there sees numbers masked.
+ *
+ * Each but the last has an order, that of a key. The planner does not look into a security barrier for an order that somebody asks
+ * for outside; it sees the one that is written inside, and a page is read from the index and no further. The tenants
+ * are an array, compared with the column itself: a condition of the index, so that asking for somebody else's tenant
+ * reads as little as asking for none. Names are looked up for each row that is shown; a join might begin with them.
  */
 
 CREATE VIEW recall.task_overview WITH (security_barrier) AS
@@ -14,7 +19,8 @@ SELECT t.tenant_id, t.task_id, t.name AS task, t.task_type, t.state, t.priority,
 		WHERE b.tenant_id = t.tenant_id AND b.task_id = t.task_id
 		AND r.state IN ('waiting', 'running', 'paused', 'failed')) AS unfinished_recycles
 FROM recall.task t
-WHERE t.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
+WHERE t.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+ORDER BY t.tenant_id, t.task_id;
 COMMENT ON VIEW recall.task_overview IS
 'A row for each task. The counts are exact and read the task''s rows, but only where they are selected. Right: read.';
 COMMENT ON COLUMN recall.task_overview.tenant_id IS 'The tenant whose task it is.';
@@ -32,7 +38,8 @@ COMMENT ON COLUMN recall.task_overview.calls IS 'The calls made to these.';
 COMMENT ON COLUMN recall.task_overview.unfinished_recycles IS 'Recycle records that wait, run, are paused or failed.';
 
 CREATE VIEW recall.batch_overview WITH (security_barrier) AS
-SELECT b.tenant_id, b.task_id, t.name AS task, b.batch_id, b.name AS batch, b.state,
+SELECT b.tenant_id, b.task_id, (SELECT t.name FROM recall.task t WHERE t.tenant_id = b.tenant_id AND t.task_id = b.task_id) AS task,
+	b.batch_id, b.name AS batch, b.state,
 	(SELECT count(*) FROM recall.contact c WHERE c.tenant_id = b.tenant_id AND c.batch_id = b.batch_id) AS contacts,
 	(SELECT count(*) FROM recall.call k WHERE k.tenant_id = b.tenant_id AND k.batch_id = b.batch_id
 		AND k.attempt = 1) AS called,
@@ -43,8 +50,8 @@ SELECT b.tenant_id, b.task_id, t.name AS task, b.batch_id, b.name AS batch, b.st
 	(SELECT r.state FROM recall.recycle r WHERE r.tenant_id = b.tenant_id AND r.batch_id = b.batch_id
 		ORDER BY r.recycle_id DESC LIMIT 1) AS last_recycle
 FROM recall.batch b
-JOIN recall.task t ON t.tenant_id = b.tenant_id AND t.task_id = b.task_id
-WHERE b.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
+WHERE b.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+ORDER BY b.tenant_id, b.batch_id;
 COMMENT ON VIEW recall.batch_overview IS
 'A row for each batch. The counts are exact and read the batch''s rows, but only where they are selected. Right: read.';
 COMMENT ON COLUMN recall.batch_overview.tenant_id IS 'The tenant whose batch it is.';
@@ -68,7 +75,8 @@ SELECT k.tenant_id, b.task_id, k.batch_id, k.contact_id, k.attempt, recall._show
 FROM recall.call k
 JOIN recall.batch b ON b.tenant_id = k.tenant_id AND b.batch_id = k.batch_id
 LEFT JOIN recall.business_result r ON r.tenant_id = k.tenant_id AND r.code = k.business_result
-WHERE k.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
+WHERE k.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+ORDER BY k.tenant_id, k.batch_id, k.contact_id, k.attempt;
 COMMENT ON VIEW recall.completed_call IS 'The completed call data with readable outcomes, a row for each attempt. Right: read.';
 COMMENT ON COLUMN recall.completed_call.tenant_id IS 'The tenant whose call it was.';
 COMMENT ON COLUMN recall.completed_call.task_id IS 'The task that made it.';
@@ -89,19 +97,25 @@ COMMENT ON COLUMN recall.completed_call.assumed IS 'Whether no dialer reported t
 COMMENT ON COLUMN recall.completed_call.recycle_id IS 'The recycle record that it came from.';
 
 CREATE VIEW recall.recycle_record WITH (security_barrier) AS
-SELECT r.tenant_id, r.recycle_id, t.name AS task, b.name AS batch, r.state, r.policy, r.requested_by, r.requested_at, r.cap,
+SELECT r.tenant_id, r.recycle_id, b.task, b.batch, r.state, r.policy, r.requested_by, r.requested_at, r.cap,
 	r.matched, r.emitted, r.judged - r.matched AS excluded, r.matched - r.emitted AS over_cap, r.withdrawn + y.taken_out AS withdrawn,
 	y.dialled, y.reached, r.emitted - r.withdrawn - y.taken_out - y.dialled AS pending, r.started_at, r.finished_at, recall._show_text(r.tenant_id, r.error) AS error, b.task_id, r.batch_id, r.subject
 FROM recall.recycle r
-JOIN recall.batch b ON b.tenant_id = r.tenant_id AND b.batch_id = r.batch_id
-JOIN recall.task t ON t.tenant_id = b.tenant_id AND t.task_id = b.task_id
+LEFT JOIN LATERAL (
+	SELECT i.task_id, i.name AS batch, t.name AS task
+	FROM recall.batch i
+	JOIN recall.task t ON t.tenant_id = i.tenant_id AND t.task_id = i.task_id
+	WHERE i.tenant_id = r.tenant_id AND i.batch_id = r.batch_id
+	OFFSET 0
+) b ON true
 CROSS JOIN LATERAL (
 	SELECT coalesce(sum(i.dialled), 0)::bigint AS dialled, coalesce(sum(i.reached), 0)::bigint AS reached,
 		coalesce(sum(i.taken_out), 0)::bigint AS taken_out
 	FROM recall.recycle_tally i
 	WHERE i.tenant_id = r.tenant_id AND i.recycle_id = r.recycle_id
 ) y
-WHERE r.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
+WHERE r.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+ORDER BY r.tenant_id DESC, r.recycle_id DESC;
 COMMENT ON VIEW recall.recycle_record IS
 'The record page: who asked for which batch to be recalled, how far that went, and what became of it. matched = emitted + over_cap; emitted = withdrawn + dialled + pending. Right: read.';
 COMMENT ON COLUMN recall.recycle_record.tenant_id IS 'The tenant whose record it is.';
@@ -132,7 +146,8 @@ CREATE VIEW recall.redial WITH (security_barrier) AS
 SELECT d.tenant_id, d.task_id, d.batch_id, d.contact_id, recall._show_number(d.tenant_id, d.number) AS number, d.attempt, d.due_at,
 	CASE WHEN d.lease_until <= pg_catalog.clock_timestamp() THEN 'unknown' ELSE d.state END AS state, d.recycle_id
 FROM recall.dial d
-WHERE d.attempt > 1 AND d.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
+WHERE d.attempt > 1 AND d.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+ORDER BY d.tenant_id, d.contact_id;
 COMMENT ON VIEW recall.redial IS 'The re-dial rows: permits for a second or later call. Right: read.';
 COMMENT ON COLUMN recall.redial.tenant_id IS 'The tenant whose permit it is.';
 COMMENT ON COLUMN recall.redial.task_id IS 'The task whose dialers may claim it.';
@@ -149,7 +164,8 @@ SELECT d.tenant_id, d.task_id, d.batch_id, d.contact_id, recall._show_number(d.t
 	CASE WHEN d.lease_until <= pg_catalog.clock_timestamp() THEN 'unknown' ELSE d.state END AS state,
 	recall._show_text(d.tenant_id, d.agent) AS agent, d.recycle_id, recall._show_text(d.tenant_id, d.dialer) AS dialer, d.claimed_at, d.lease_until
 FROM recall.dial d
-WHERE d.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
+WHERE d.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+ORDER BY d.tenant_id, d.contact_id;
 COMMENT ON VIEW recall.permit IS
 'The queue: permits to dial that wait, are out with a dialer, or are of unknown outcome. Right: read.';
 COMMENT ON COLUMN recall.permit.tenant_id IS 'The tenant whose permit it is.';
@@ -172,7 +188,8 @@ SELECT e.tenant_id, e.at, e.role, e.session_role, e.kind,
 	CASE e.kind WHEN 'suppression' THEN recall._show_number(e.tenant_id, e.record_id) ELSE e.record_id END AS record_id,
 	e.action, e.from_state, e.to_state, recall._show_text(e.tenant_id, e.detail) AS detail, e.subject
 FROM recall.event e
-WHERE e.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
+WHERE e.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+ORDER BY e.tenant_id DESC, e.at DESC;
 COMMENT ON VIEW recall.audit IS 'The audit: who did what to which record. Right: read.';
 COMMENT ON COLUMN recall.audit.tenant_id IS 'The tenant in which it happened.';
 COMMENT ON COLUMN recall.audit.at IS 'When it happened.';

@@ -49,6 +49,13 @@ recall_has_entered(void)
 	return entry != NULL && entry->role == recall_caller_role();
 }
 
+/* The caller has entered: which tenant? */
+int32
+recall_entered_tenant(void)
+{
+	return entry->token.tenant;
+}
+
 /* The caller has entered: is the token over by now? */
 bool
 recall_entry_has_expired(void)

@@ -32,6 +32,7 @@ extern bool recall_unseal(const char *text, size_t length, TenantToken *token);
 
 /* entry.c */
 extern bool recall_has_entered(void);
+extern int32 recall_entered_tenant(void);
 extern bool recall_entry_has_expired(void);
 extern bool recall_entry_gives(int32 tenant, Oid right);
 

@@ -1,6 +1,6 @@
 /*
  * recall.c
- *		The library's entry: its settings. Everything else has a file of its own.
+ *		The library's entry: its settings and hooks. Everything else has a file of its own.
  *
  *	parse.c, parse_error.c	errors of a parser, the nearest known word
  *	failure_cause.c			the catalogue of failure causes
@@ -18,6 +18,7 @@
  *	rights.c				whether the caller has a right in a tenant
  *	seal.c					tenant tokens, signed
  *	entry.c					entering a tenant with one, for a transaction
+ *	plan_guard.c			who may see a plan
  *	caller.c				who is calling, and reading a table with the caller's rights
  *	lock.c					locks that nobody else can take
  *	phone_number.c			telephone numbers
@@ -45,6 +46,7 @@ _PG_init(void)
 		"calls and a cancellation in sooner.",
 		&chunk_size, 10000, 1, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("recall");
+	recall_guard_plans();
 }
 
 /* _chunk_size() returns int: unlike current_setting(), also before anything else has loaded the

@@ -48,6 +48,9 @@ extern bool recall_may_see_numbers(int32 tenant);
 extern bool recall_history_is_accepted(void);
 extern void recall_require_history(void);
 
+/* plan_guard.c */
+extern void recall_guard_plans(void);
+
 /* raise.c */
 extern const char *recall_row_prefix(int64 row);
 extern void recall_deny_plainly(const char *what) pg_attribute_noreturn();

@@ -15,15 +15,19 @@
 #include "access/parallel.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_auth_members.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -33,6 +37,7 @@
 PG_FUNCTION_INFO_V1(recall_is_owner);
 PG_FUNCTION_INFO_V1(recall_has_right);
 PG_FUNCTION_INFO_V1(recall_require);
+PG_FUNCTION_INFO_V1(recall_readable_tenants);
 
 /* Find the owner of the extension; InvalidOid when it is not there. */
 Oid
@@ -125,27 +130,84 @@ contains(Datum rights, Oid required)
 	return false;
 }
 
-/* Whether a role that the caller is, or inherits, is a member of the tenant with the right. */
+/* Whether the tenant's own entry for a role has a right. */
+static bool
+is_granted(Relation table, int32 tenant, Oid role, Oid required)
+{
+	Oid index = get_relname_relid("member_pkey", RelationGetNamespace(table));
+	AttrNumber rights = get_attnum(RelationGetRelid(table), "rights");
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple tuple;
+	bool is_null; /* rights are not */
+	bool found;
+
+	ScanKeyInit(&keys[0], get_attnum(RelationGetRelid(table), "tenant_id"), BTEqualStrategyNumber,
+				F_INT4EQ, Int32GetDatum(tenant));
+	ScanKeyInit(&keys[1], get_attnum(RelationGetRelid(table), "role"), BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(role));
+	scan = systable_beginscan(table, index, true, GetActiveSnapshot(), 2, keys);
+	tuple = systable_getnext(scan);
+	found = HeapTupleIsValid(tuple) &&
+			contains(heap_getattr(tuple, rights, RelationGetDescr(table), &is_null), required);
+	systable_endscan(scan);
+	return found;
+}
+
+/* Add the roles that a role is a member of, whether it inherits them or not. */
+static List *
+add_groups(List *roles, Oid role)
+{
+	CatCList *groups = SearchSysCacheList1(AUTHMEMMEMROLE, ObjectIdGetDatum(role));
+
+	for (int i = 0; i < groups->n_members; i++)
+	{
+		HeapTuple tuple = &groups->members[i]->tuple;
+
+		roles = list_append_unique_oid(roles, ((Form_pg_auth_members) GETSTRUCT(tuple))->roleid);
+	}
+	ReleaseSysCacheList(groups);
+	return roles;
+}
+
+/* The roles that the caller is or inherits. */
+static List *
+roles_of(Oid caller)
+{
+	/* The owner of the database is a member of a role by that alone. */
+	List *all = list_make2_oid(caller, ROLE_PG_DATABASE_OWNER);
+	List *inherited = NIL;
+	ListCell *cell;
+
+	foreach (cell, all) /* which grows */
+	{
+		Oid role = lfirst_oid(cell);
+
+		if (has_privs_of_role(caller, role))
+			inherited = lappend_oid(inherited, role);
+		all = add_groups(all, role);
+	}
+	return inherited;
+}
+
+/*
+ * Whether a role that the caller is, or inherits, is a member of the tenant with the right. It is
+ * the caller's roles that are gone through, not the tenant's: somebody else's tenant takes as long
+ * as one that does not exist, however many members it has.
+ */
 static bool
 is_member_with(int32 tenant, Oid required)
 {
 	Relation table = recall_open_relation("member");
-	AttrNumber role = get_attnum(RelationGetRelid(table), "role");
-	AttrNumber rights = get_attnum(RelationGetRelid(table), "rights");
-	ScanKeyData key;
-	SysScanDesc scan = scan_tenant(table, "member_pkey", tenant, &key);
-	HeapTuple tuple;
+	ListCell *cell;
 	bool found = false;
 
-	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	foreach (cell, roles_of(recall_caller_role()))
 	{
-		bool is_null; /* neither column is */
-		Oid member = DatumGetObjectId(heap_getattr(tuple, role, RelationGetDescr(table), &is_null));
-		Datum has = heap_getattr(tuple, rights, RelationGetDescr(table), &is_null);
-
-		found = contains(has, required) && has_privs_of_role(recall_caller_role(), member);
+		found = is_granted(table, tenant, lfirst_oid(cell), required);
+		if (found)
+			break;
 	}
-	systable_endscan(scan);
 	table_close(table, AccessShareLock);
 	return found;
 }
@@ -199,6 +261,75 @@ recall_has_right(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_BOOL(false);
 	PG_RETURN_BOOL(has_right(PG_GETARG_INT32(0), PG_GETARG_OID(1), InvalidOid));
+}
+
+/* Add the tenants of a table's rows; of all of them, or of those that a key finds by an index. */
+static List *
+add_tenants(List *tenants, const char *table_name, const char *index, ScanKeyData *key)
+{
+	Relation table = recall_open_relation(table_name);
+	AttrNumber column = get_attnum(RelationGetRelid(table), "tenant_id");
+	Oid schema = RelationGetNamespace(table);
+	SysScanDesc scan = systable_beginscan(table, get_relname_relid(index, schema), true,
+										  GetActiveSnapshot(), key == NULL ? 0 : 1, key);
+	HeapTuple tuple;
+	bool is_null; /* it is not */
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		int32 tenant =
+			DatumGetInt32(heap_getattr(tuple, column, RelationGetDescr(table), &is_null));
+
+		tenants =
+			key == NULL ? lappend_int(tenants, tenant) : list_append_unique_int(tenants, tenant);
+	}
+	systable_endscan(scan);
+	table_close(table, AccessShareLock);
+	return tenants;
+}
+
+/* The tenants in which the caller might have a right: it is asked for each. */
+static List *
+tenants_of_caller(void)
+{
+	List *tenants = NIL;
+	ListCell *cell;
+	ScanKeyData key;
+
+	if (recall_has_entered())
+		return list_make1_int(recall_entered_tenant());
+	if (is_owner())
+		return add_tenants(NIL, "tenant", "tenant_pkey", NULL);
+	foreach (cell, roles_of(recall_caller_role()))
+	{
+		ScanKeyInit(
+			&key,
+			get_attnum(get_relname_relid("member", get_namespace_oid("recall", false)), "role"),
+			BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(lfirst_oid(cell)));
+		tenants = add_tenants(tenants, "member", "member_by_role", &key);
+	}
+	return tenants;
+}
+
+/* _readable_tenants() returns setof int */
+Datum
+recall_readable_tenants(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Oid read = recall_enum_value("privilege", "read");
+	ListCell *cell;
+
+	refuse_worker();
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	foreach (cell, tenants_of_caller())
+	{
+		Datum tenant = Int32GetDatum(lfirst_int(cell));
+		bool is_null = false;
+
+		if (has_right(lfirst_int(cell), read, InvalidOid))
+			tuplestore_putvalues(result->setResult, result->setDesc, &tenant, &is_null);
+	}
+	return (Datum) 0;
 }
 
 static char *

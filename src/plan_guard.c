@@ -1,0 +1,180 @@
+/*
+ * plan_guard.c
+ *		Plans over the tables of recall are shown to those only who may read the tables.
+ *
+ * A view lets a tenant see its own rows, and hides the others from every condition. The plan of
+ *such a query knows better: its estimates come from statistics of all tenants, so that EXPLAIN of a
+ *query for another tenant tells about how many rows that one has, and EXPLAIN ANALYZE counts the
+ *rows that a filter removed. So EXPLAIN of a plan that touches a relation of recall is refused,
+ *unless the current user has the rights of the extension's owner; and so is having it printed by
+ * debug_print_plan, which anybody may set, to a client that asks for messages of that level.
+ *
+ * What the planner makes of its estimates can be felt, too: a query for another's large tenant,
+ *which gives nothing, would start the JIT compiler and parallel workers, and one for a missing
+ *tenant would not. So plans that touch recall are not compiled; and what the views call is PARALLEL
+ *UNSAFE.
+ *
+ * An EXPLAIN without ANALYZE is known by its flag. One with ANALYZE asks for instrumentation, but
+ * so does auto_explain, for any query, when its hook comes before this one: then it takes the
+ * command itself to know. Whoever is loaded before recall is asked after it, so that this one
+ * usually comes first.
+ *
+ * The hooks are there once the library is loaded. The views see to that: their condition calls a
+ * function whose planner support function is here, which loads the library while the very first
+ * query is planned.
+ */
+#include "recall.h"
+
+#include "access/parallel.h"
+#include "catalog/namespace.h"
+#include "executor/executor.h"
+#include "jit/jit.h"
+#include "miscadmin.h"
+#include "optimizer/planner.h"
+#include "tcop/tcopprot.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(recall_guard_plan);
+
+static ExecutorStart_hook_type next_executor_start = NULL;
+static ProcessUtility_hook_type next_process_utility = NULL;
+static planner_hook_type next_planner = NULL;
+
+static bool is_explaining = false; /* whether the utility command at work is an EXPLAIN */
+
+static void
+refuse(const char *message, const char *hint)
+{
+	recall_forget_context();
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("%s", message), errhint("%s", hint)));
+}
+
+static bool
+has_rights_of_owner(Oid role)
+{
+	Oid owner = recall_extension_owner();
+
+	return OidIsValid(owner) && has_privs_of_role(role, owner);
+}
+
+/* Does a plan read or change a relation of recall? Views stand in the range table beside what they
+ * read. */
+static bool
+touches_recall(PlannedStmt *plan)
+{
+	Oid schema = get_namespace_oid("recall", true);
+	ListCell *cell;
+
+	if (!OidIsValid(schema))
+		return false;
+	foreach (cell, plan->rtable)
+	{
+		RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
+
+		if (entry->rtekind == RTE_RELATION && get_rel_namespace(entry->relid) == schema)
+			return true;
+	}
+	return false;
+}
+
+static void
+executor_start(QueryDesc *query, int flags)
+{
+	bool is_first = ExecutorStart_hook == executor_start;
+	bool is_explained = (flags & EXEC_FLAG_EXPLAIN_ONLY) != 0 ||
+						(query->instrument_options != 0 && (is_first || is_explaining));
+
+	/* A parallel worker does what its leader was allowed to. */
+	if (is_explained && !IsParallelWorker() && touches_recall(query->plannedstmt) &&
+		!has_rights_of_owner(GetUserId()))
+		refuse(
+			"permission denied to explain a query that uses recall",
+			"A plan tells of the rows of all tenants; only the owner of the extension may see it.");
+
+	if (next_executor_start != NULL)
+		next_executor_start(query, flags);
+	else
+		standard_ExecutorStart(query, flags);
+}
+
+static void
+process_utility(PlannedStmt *statement, const char *text, bool is_read_only_tree,
+				ProcessUtilityContext context, ParamListInfo parameters,
+				QueryEnvironment *environment, DestReceiver *receiver, QueryCompletion *completion)
+{
+	bool was_explaining = is_explaining;
+
+	is_explaining = IsA(statement->utilityStmt, ExplainStmt);
+	PG_TRY();
+	{
+		if (next_process_utility != NULL)
+			next_process_utility(statement, text, is_read_only_tree, context, parameters,
+								 environment, receiver, completion);
+		else
+			standard_ProcessUtility(statement, text, is_read_only_tree, context, parameters,
+									environment, receiver, completion);
+	}
+	PG_FINALLY();
+	{
+		is_explaining = was_explaining;
+	}
+	PG_END_TRY();
+}
+
+/* Would the plan be sent to the client, by debug_print_plan? */
+static bool
+is_plan_printed(void)
+{
+	return Debug_print_plan && client_min_messages <= LOG && !IsParallelWorker();
+}
+
+/* Also within the functions of recall, which run as the owner: it is the outer user who reads it.
+ */
+static void
+refuse_printed_plan(void)
+{
+	if (!has_rights_of_owner(GetOuterUserId()))
+		refuse("permission denied to print the plan of a query that uses recall",
+			   "Set debug_print_plan to off, or client_min_messages to notice.");
+}
+
+static PlannedStmt *
+plan_query(Query *query, const char *text, int options, ParamListInfo parameters)
+{
+	PlannedStmt *plan = next_planner != NULL ? next_planner(query, text, options, parameters)
+											 : standard_planner(query, text, options, parameters);
+
+	if ((is_plan_printed() || plan->jitFlags != PGJIT_NONE) && touches_recall(plan))
+	{
+		if (is_plan_printed())
+			refuse_printed_plan();
+		plan->jitFlags = PGJIT_NONE;
+	}
+	return plan;
+}
+
+/* _guard_plan(internal) returns internal: planner support that gives no advice; its call loads the
+ * library, and the query that does so had no hook when its planning began */
+Datum
+recall_guard_plan(PG_FUNCTION_ARGS)
+{
+	if (is_plan_printed())
+		refuse_printed_plan();
+	PG_RETURN_POINTER(NULL);
+}
+
+/* Let every plan and every command pass here from now on. */
+void
+recall_guard_plans(void)
+{
+	next_executor_start = ExecutorStart_hook;
+	ExecutorStart_hook = executor_start;
+	next_process_utility = ProcessUtility_hook;
+	ProcessUtility_hook = process_utility;
+	next_planner = planner_hook;
+	planner_hook = plan_query;
+}

@@ -1,0 +1,139 @@
+# Plans over the tables of recall are not shown to members: EXPLAIN in all its forms, also as the first statement of a
+# session, and debug_print_plan; modules that look into every query go on. And what doc/security.md says closes statistics does.
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('plans');
+$node->init;
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_stat_statements'\njit_above_cost = 0\n");
+$node->start;
+$node->safe_psql('postgres', <<'END');
+	CREATE EXTENSION recall;
+	CREATE EXTENSION pg_stat_statements;
+	CREATE TABLE public.own AS SELECT i FROM generate_series(1, 100) i;
+	GRANT SELECT ON public.own TO PUBLIC;
+	SELECT recall.create_tenant(n) FROM unnest('{Acme,Bell}'::text[]) n;
+	SELECT recall.create_task(2, 'secret ' || i, 'robot', 'busy', '24/7') FROM generate_series(1, 500) i;
+	SELECT recall.create_task(1, 'task', 'robot', 'busy', '24/7');
+	SELECT recall.create_batch(1, 1, 'batch');
+	SELECT recall.start_task(1, 1), recall.start_batch(1, 1);
+	SELECT recall.record_call(1, recall.add_contact(1, 1, ARRAY['+4930123456' || i]), 'busy', NULL) FROM generate_series(1, 9) i;
+	CREATE ROLE member LOGIN;
+	SELECT recall.grant_privilege(1, 'member', '{read,manage,recycle,dial}');
+	CREATE ROLE deputy LOGIN;
+	SELECT format('GRANT %I TO deputy', current_user) \gexec
+	ANALYZE;
+END
+
+# Run statements as a role, or as the superuser that made the cluster, in a session of their own, and return the output and the errors in one.
+sub session
+{
+	my ($role, $sql, @settings) = @_;
+
+	local $ENV{PGOPTIONS} = join(' ', map { "-c $_" } @settings);
+	my (undef, $out, $err) = $node->psql('postgres', $sql, extra_params => [ defined $role ? ('-U', $role) : () ], on_error_stop => 0);
+	return "$out\n$err";
+}
+
+my $refused = qr/ERROR:  permission denied to explain a query that uses recall\nHINT:  A plan tells/;
+my $has_numbers = qr/rows=|Rows Removed|plan_rows/;
+
+# Each is the first statement of its session, which loads the library, and comes again.
+my $query = 'SELECT count(*) FROM recall.task_overview WHERE tenant_id = 2';
+my %ways = (
+	'EXPLAIN' => "EXPLAIN $query",
+	'EXPLAIN ANALYZE' => "EXPLAIN ANALYZE $query",
+	'EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)' => "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) $query",
+	'EXPLAIN EXECUTE' => "PREPARE p AS $query; EXPLAIN EXECUTE p",
+	'EXPLAIN ANALYZE EXECUTE' => "PREPARE p AS $query; EXPLAIN ANALYZE EXECUTE p",
+	'EXPLAIN DECLARE CURSOR' => "EXPLAIN DECLARE c CURSOR FOR $query",
+	'EXPLAIN CREATE TABLE AS' => "EXPLAIN ANALYZE CREATE TEMP TABLE x AS $query",
+	'EXPLAIN with a join' => 'EXPLAIN SELECT * FROM public.own JOIN recall.task_overview t ON t.task_id = own.i',
+	'EXPLAIN with a sublink' => 'EXPLAIN SELECT i, (SELECT count(*) FROM recall.audit) FROM public.own',
+	'EXPLAIN in PL/pgSQL' => "DO \$\$ DECLARE l text; BEGIN EXECUTE 'EXPLAIN ANALYZE $query' INTO l; RAISE NOTICE '%', l; END \$\$",
+	'EXPLAIN of a view of its own' => "CREATE TEMP VIEW v AS $query; EXPLAIN SELECT * FROM v",
+	'EXPLAIN of an inlined function' => "CREATE FUNCTION pg_temp.f() RETURNS SETOF bigint STABLE LANGUAGE sql AS '$query'; EXPLAIN SELECT * FROM pg_temp.f()",
+	'EXPLAIN of a table' => 'EXPLAIN SELECT * FROM recall.task',
+);
+foreach my $way (sort keys %ways)
+{
+	my $got = session('member', $ways{$way});
+
+	like($got, $way eq 'EXPLAIN of a table' ? qr/ERROR:  permission denied for table task/ : $refused, "$way is refused");
+	unlike($got, $has_numbers, "$way says nothing");
+	like(session('deputy', $ways{$way}), qr/rows|Plan|NOTICE/, "$way is for who has the rights of the owner");
+}
+like(session(undef, "$ways{EXPLAIN}; SET ROLE member; $ways{EXPLAIN}"), qr/rows=.*$refused/s, 'it is the current user who counts');
+
+like(session('member', "SELECT count(*) FROM recall.audit; EXPLAIN ANALYZE SELECT * FROM public.own"), qr/Seq Scan on own.*rows=100/,
+	'EXPLAIN of what has nothing to do with recall is as ever');
+like(session('member', 'SELECT count(*) FROM recall.audit; EXPLAIN ANALYZE SELECT * FROM recall.preview(1, 1)'), qr/Function Scan.*rows=/,
+	'a call of a function may be explained: there is no plan to see');
+
+# debug_print_plan, which sends what EXPLAIN would say to whoever asks for messages of that level.
+my $printed = qr/ERROR:  permission denied to print the plan of a query that uses recall\nHINT:  Set debug_print_plan to off/;
+my $relations = $node->safe_psql('postgres', q{SELECT string_agg(oid::text, '|') FROM pg_class WHERE relnamespace = 'recall'::regnamespace});
+my @print = ('debug_print_plan=on', 'client_min_messages=log');
+
+foreach my $statement ($query, 'SELECT * FROM recall.preview(1, 1)', "SELECT recall.set_policy(1, 1, 'busy')", 'SELECT * FROM recall.health()')
+{
+	my $got = session('member', $statement, @print);
+
+	like($got, $printed, "debug_print_plan: $statement");
+	unlike($got, qr/:relid ($relations) /, "debug_print_plan: $statement: says nothing of a table");
+}
+like(session('deputy', $query, @print), qr/:relid ($relations) .*plan_rows|plan_rows.*:relid ($relations) /s, 'debug_print_plan is for who has the rights of the owner');
+like(session('member', 'SELECT count(*) FROM recall.audit; SELECT count(*) FROM public.own', @print[1, 0]), qr/$printed.*plan_rows/s,
+	'and of what has nothing to do with recall as ever');
+unlike(session('member', "$query; SELECT * FROM recall.preview(1, 1)", 'debug_print_plan=on'), qr/ERROR/, 'nobody minds what is not sent to the client');
+
+# No JIT and no parallel workers, whose start depends on the estimates.
+like(session(undef, 'EXPLAIN (ANALYZE, SETTINGS) SELECT sum(i) FROM public.own', 'jit=on'), qr/JIT/, 'a query is compiled here');
+unlike(session(undef, "LOAD 'recall'; EXPLAIN ANALYZE $query", 'jit=on'), qr/JIT|ERROR/, 'one that uses recall is not');
+unlike(session(undef, "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; EXPLAIN $query"), qr/Gather|ERROR/,
+	'nor is it given workers');
+
+# Modules that look into every query.
+foreach my $order ('auto_explain,recall', 'recall,auto_explain', 'auto_explain')
+{
+	my @settings = ("session_preload_libraries=$order", 'auto_explain.log_min_duration=0', 'auto_explain.log_analyze=on',
+		'auto_explain.log_nested_statements=on');
+	my $before = -s $node->logfile;
+
+	$node->safe_psql('postgres', join('', map { my ($n, $v) = split(/=/); "ALTER ROLE member SET $n = $v;" } @settings));
+	my $got = session('member', "$query; SELECT count(*) FROM recall.preview(1, 1); SELECT recall.create_batch(1, 1, 'x')");
+	unlike($got, qr/ERROR/, "$order: ordinary queries go on");
+	like($got, qr/^0\n1\n\d+$/m, "$order: and give what they should");
+	like(substr(slurp_file($node->logfile), $before), qr/recall\.task_overview.*Aggregate.*actual time/s, "$order: their plans are in the log");
+	like(session('member', "SELECT 1 FROM recall.audit LIMIT 0; SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; "
+			. 'SET min_parallel_table_scan_size = 0; SET force_parallel_mode = on; SELECT sum(i) FROM public.own'), qr/5050/, "$order: parallel workers, too")
+	  if $node->pg_version < 16;
+	like(session('member', $ways{'EXPLAIN ANALYZE'}), $refused, "$order: EXPLAIN ANALYZE is refused, first thing in a session");
+	like(session('member', "SELECT count(*) FROM recall.audit; $ways{'EXPLAIN ANALYZE'}"), $refused, "$order: and later");
+	like(session('member', "SELECT count(*) FROM recall.audit; EXPLAIN ANALYZE SELECT count(*) FROM public.own"), qr/rows=100/, "$order: other EXPLAIN is not");
+}
+$node->safe_psql('postgres', 'ALTER ROLE member RESET ALL');
+cmp_ok($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_statements WHERE query ~ 'recall.task_overview' AND calls > 0}), '>', 0,
+	'pg_stat_statements counts queries that use recall');
+
+# Closing the statistics.
+my @open = ('SELECT reltuples FROM pg_class', 'SELECT n_live_tup FROM pg_stat_user_tables', q{SELECT pg_relation_size('recall.task')},
+	'SELECT count(*) FROM pg_locks', q{SELECT pg_stat_get_live_tuples('recall.task'::regclass)}, 'SELECT count(*) FROM pg_stat_activity');
+my ($closing) = slurp_file('doc/security.md') =~ /^```sql\n(DO .*?)^```$/ms;
+
+unlike(session('member', $_), qr/ERROR/, "open: $_") foreach @open;
+$node->safe_psql('postgres', $closing);
+like(session('member', $_), qr/ERROR:  permission denied/, "closed: $_") foreach @open;
+$node->safe_psql('postgres', 'CREATE ROLE monitor LOGIN IN ROLE pg_monitor');
+unlike(session('monitor', $_ =~ s/recall.task'/public.own'/r), qr/ERROR/, "open to monitoring: $_") foreach @open;
+unlike(session('member', "$query; SELECT * FROM recall.preview(1, 1); SELECT * FROM recall.claim(1, 1); SELECT recall.recycle(1, 1); SELECT * FROM recall.health()"),
+	qr/ERROR/, 'recall goes on');
+my $described = $node->safe_psql('postgres', "SET ROLE member;\n\\d recall.audit\n\\df recall.claim\n\\dn\n\\dt");
+like($described, qr/session_role/, 'and so does \d');
+
+done_testing();
