@@ -203,7 +203,7 @@ BEGIN
 		RETURN cause;
 	END IF;
 	IF NOT EXISTS (SELECT FROM recall.cause_code c WHERE c.system = asked_system) THEN
-		RAISE EXCEPTION 'system "%" has no codes of failure causes', failure_cause.system
+		RAISE EXCEPTION 'system "%" has no codes of failure causes', left(failure_cause.system, 50)
 			USING ERRCODE = 'invalid_parameter_value',
 				HINT = format('Known systems: %s.', (SELECT string_agg(DISTINCT c.system, ', ') FROM recall.cause_code c));
 	END IF;

@@ -184,7 +184,7 @@ BEGIN
 	END IF;
 	SELECT k INTO wrong FROM jsonb_object_keys(item) k WHERE k <> ALL (known) ORDER BY k LIMIT 1;
 	IF FOUND THEN
-		RAISE EXCEPTION 'invalid policy: unknown key "%" in %', wrong, what
+		RAISE EXCEPTION 'invalid policy: unknown key "%" in %', left(wrong, 50), what
 			USING ERRCODE = 'invalid_text_representation', HINT = format('Known keys: %s.', array_to_string(known, ', '));
 	END IF;
 	SELECT k INTO wrong FROM unnest(required) k WHERE NOT item ? k LIMIT 1;
@@ -205,7 +205,7 @@ BEGIN
 		RETURN NULL;
 	END IF;
 	IF jsonb_typeof(item -> key) <> type OR item ->> key !~ pattern THEN
-		RAISE EXCEPTION 'invalid policy: wrong value % of "%"', item -> key, key USING ERRCODE = 'invalid_text_representation';
+		RAISE EXCEPTION 'invalid policy: wrong value % of "%"', left((item -> key)::text, 50), key USING ERRCODE = 'invalid_text_representation';
 	END IF;
 	RETURN item ->> key;
 END
@@ -234,7 +234,7 @@ BEGIN
 	INTO members, wrong
 	FROM jsonb_array_elements(item -> key) WITH ORDINALITY AS e (value, k);
 	IF wrong IS NOT NULL THEN
-		RAISE EXCEPTION 'invalid policy: wrong member % of "%"', wrong, key
+		RAISE EXCEPTION 'invalid policy: wrong member % of "%"', left(wrong::text, 50), key
 			USING ERRCODE = 'invalid_text_representation',
 				HINT = coalesce(
 					'Perhaps you meant "' || recall._nearest(wrong #>> '{}', known) || '".',
@@ -296,6 +296,7 @@ DECLARE
 	items text[] := ARRAY[]::text[];
 	item jsonb;
 BEGIN
+	PERFORM recall._check_size(document, 'the policy is too large', 262144);
 	PERFORM recall._policy_check_keys(document, 'a policy', '{rules,limits,quiet}');
 	FOR item IN SELECT recall._policy_items(document, 'rules') LOOP
 		PERFORM recall._policy_check_keys(item, 'a rule',
@@ -326,7 +327,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION recall._policy_from_jsonb(jsonb) IS
-'A policy of the form that recall._policy_to_jsonb() gives, the cast jsonb::recall.policy; every key may be missing. 22P02 for an unknown key, a wrong type or a wrong value, 54000 beyond a maximum.';
+'A policy of the form that recall._policy_to_jsonb() gives, the cast jsonb::recall.policy; every key may be missing. 22P02 for an unknown key, a wrong type or a wrong value, 22023 beyond 256 kB, as jsonb is stored, 54000 beyond another maximum.';
 
 CREATE CAST (recall.policy AS jsonb) WITH FUNCTION recall._policy_to_jsonb(recall.policy);
 COMMENT ON CAST (recall.policy AS jsonb) IS 'a policy with readable keys';

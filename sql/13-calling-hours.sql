@@ -78,13 +78,13 @@ CREATE FUNCTION recall.is_open(calling_hours recall.calling_hours, time_zone tex
 RETURNS boolean
 LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_is_open';
 COMMENT ON FUNCTION recall.is_open IS
-'Does the clock of the time zone show, at the instant, a time inside the calling hours? Null hours are always open; null for a null zone or instant and for an infinite instant. holidays are the dates that PH stands for. time_zone is a name of the IANA database, else 22023. Immutable as far as the server''s time zone data are, like timezone(text, timestamptz).';
+'Does the clock of the time zone show, at the instant, a time inside the calling hours? Null hours are always open; null for a null zone or instant and for an infinite instant. holidays are the dates that PH stands for, up to 10 000, else 22023 where the hours name PH. time_zone is a name of the IANA database, else 22023. Immutable as far as the server''s time zone data are, like timezone(text, timestamptz).';
 
 CREATE FUNCTION recall.next_open(calling_hours recall.calling_hours, time_zone text, at timestamptz, holidays date[] DEFAULT NULL)
 RETURNS timestamptz
 LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_next_open';
 COMMENT ON FUNCTION recall.next_open IS
-'The first instant, not before "at", that is inside the calling hours by the clock of the time zone; null when there is none within two years (731 days). Null hours are always open and give "at"; null for a null zone or instant and for an infinite instant. holidays are the dates that PH stands for. time_zone is a name of the IANA database, else 22023. Immutable as far as the server''s time zone data are, like timezone(text, timestamptz).';
+'The first instant, not before "at", that is inside the calling hours by the clock of the time zone; null when there is none within two years (731 days). Null hours are always open and give "at"; null for a null zone or instant and for an infinite instant. holidays are the dates that PH stands for, up to 10 000, else 22023 where the hours name PH. time_zone is a name of the IANA database, else 22023. Immutable as far as the server''s time zone data are, like timezone(text, timestamptz).';
 
 CREATE FUNCTION recall._check_time_zone(time_zone text, source_row bigint DEFAULT 0) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_check_time_zone';

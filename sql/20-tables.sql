@@ -297,6 +297,7 @@ CREATE TABLE recall.dial (
 	PRIMARY KEY (tenant_id, contact_id)
 ) WITH (fillfactor = 70); -- room for the claimed version of a permit beside the ready one
 CREATE INDEX dial_queue ON recall.dial (tenant_id, task_id, priority DESC, due_at, contact_id) WHERE state = 'ready';
+CREATE INDEX dial_unknown ON recall.dial (tenant_id, batch_id, contact_id) WHERE state = 'unknown';
 CREATE UNIQUE INDEX dial_number_out ON recall.dial (tenant_id, number) WHERE state <> 'ready';
 COMMENT ON TABLE recall.dial IS 'The queue of permits to dial: at most one for a contact.';
 COMMENT ON COLUMN recall.dial.tenant_id IS 'The tenant whose permit it is.';
@@ -316,6 +317,7 @@ COMMENT ON COLUMN recall.dial.lease_until IS 'Until when the dialer has it; from
 COMMENT ON COLUMN recall.dial.dialer IS 'What the dialer calls itself.';
 COMMENT ON COLUMN recall.dial.is_outdated IS 'Whether an earlier call was corrected while the permit is out: it is judged again if it comes back.';
 COMMENT ON INDEX recall.dial_queue IS 'What is due next for a task.';
+COMMENT ON INDEX recall.dial_unknown IS 'What is to be settled; nothing that is dialled and reported in time is ever in it.';
 COMMENT ON INDEX recall.dial_number_out IS 'At most one permit for a number is out with a dialer.';
 
 CREATE TABLE recall.suppression (
@@ -380,7 +382,8 @@ CREATE TABLE recall.tick (
 	failed      bigint NOT NULL DEFAULT 0,
 	expired     bigint NOT NULL DEFAULT 0,
 	assumed     bigint NOT NULL DEFAULT 0,
-	held        boolean NOT NULL DEFAULT false
+	held        boolean NOT NULL DEFAULT false,
+	last_tenant int
 );
 COMMENT ON TABLE recall.tick IS 'The latest runs of the processor; those older than the last 10 000 are dropped.';
 COMMENT ON COLUMN recall.tick.tick_id IS 'The order of runs.';
@@ -392,6 +395,7 @@ COMMENT ON COLUMN recall.tick.failed IS 'Records that failed in it.';
 COMMENT ON COLUMN recall.tick.expired IS 'Permits whose lease it found run out: their outcome became unknown.';
 COMMENT ON COLUMN recall.tick.assumed IS 'Permits of unknown outcome that a rule let it settle.';
 COMMENT ON COLUMN recall.tick.held IS 'Whether claims were held when it began, because the database was a copy.';
+COMMENT ON COLUMN recall.tick.last_tenant IS 'The tenant whose record was worked on last, by it or by the runs before: work goes on behind it.';
 
 /* Rows that a dump must carry, and the sequences that must not start over after a restore. Not the keys of tokens. */
 SELECT pg_catalog.pg_extension_config_dump('recall.tenant', '');

@@ -165,7 +165,7 @@ BEGIN
 			'to', recall._member_rights(grant_privilege.tenant_id, grant_privilege.role)));
 END $$;
 COMMENT ON FUNCTION recall.grant_privilege(int, regrole, recall.privilege[]) IS
-'Gives a role, and those that inherit it, rights in a tenant, with USAGE on the schema, EXECUTE on the public functions and SELECT on the public views. Right: the extension''s owner. Errors: 42501; 22023 no rights or no such role; 55000 it is a pool, or a pool inherits it.';
+'Gives a role, and those that inherit it, rights in a tenant, with USAGE on the schema, EXECUTE on the public functions and SELECT on the public views. Right: the extension''s owner. Errors: 42501; 22023 no rights, too many, or no such role; 55000 it is a pool, or a pool inherits it.';
 
 CREATE FUNCTION recall.revoke_privilege(tenant_id int, role regrole, rights recall.privilege[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -196,7 +196,7 @@ BEGIN
 			'to', recall._member_rights(revoke_privilege.tenant_id, revoke_privilege.role)));
 END $$;
 COMMENT ON FUNCTION recall.revoke_privilege(int, regrole, recall.privilege[]) IS
-'Takes rights in a tenant from a role; with its last right anywhere it loses the schema too. Right: the extension''s owner. Errors: 42501; 22023 no rights or no such role.';
+'Takes rights in a tenant from a role; with its last right anywhere it loses the schema too. Right: the extension''s owner. Errors: 42501; 22023 no rights, too many, or no such role.';
 
 CREATE FUNCTION recall._sorted_rights(rights recall.privilege[]) RETURNS recall.privilege[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -212,10 +212,13 @@ BEGIN
 		PERFORM recall._invalid(format('role %s does not exist', role),
 			'Rights are given to a role of this cluster; PUBLIC can have none.');
 	END IF;
+	IF cardinality(rights) > 100 THEN
+		PERFORM recall._invalid('too many rights are named', 'Name each once, of: read, manage, recycle, dial.');
+	END IF;
 	IF coalesce(cardinality(rights), 0) = 0 OR array_ndims(rights) > 1 OR array_position(rights, NULL) IS NOT NULL THEN
 		PERFORM recall._invalid('no rights are named', 'Name some of: read, manage, recycle, dial.');
 	END IF;
 END $$;
 COMMENT ON FUNCTION recall._check_rights(regrole, recall.privilege[]) IS
-'Raises 22023 unless the role exists and at least one right is named.';
+'Raises 22023 unless the role exists and 1 to 100 rights are named.';
 

@@ -106,6 +106,10 @@ BEGIN
 		PERFORM recall._invalid(format('invalid code of a business result: %L', left(create_business_result.code, 100)),
 			'A code has 1 to 50 letters, digits, "_" and "-".');
 	END IF;
+	IF (SELECT count(*) FROM recall.business_result b WHERE b.tenant_id = create_business_result.tenant_id) >= 1000 THEN
+		PERFORM recall._invalid(format('tenant %s has 1000 business results', create_business_result.tenant_id),
+			'That is as many as a tenant can have.');
+	END IF;
 	INSERT INTO recall.business_result (tenant_id, code, name)
 	VALUES (create_business_result.tenant_id, create_business_result.code, create_business_result.name)
 	ON CONFLICT (tenant_id, code) DO NOTHING;
@@ -117,7 +121,7 @@ BEGIN
 		detail => jsonb_build_object('name', create_business_result.name));
 END $$;
 COMMENT ON FUNCTION recall.create_business_result(int, text, text) IS
-'Adds a result that the tenant''s calls can end in. code: 1 to 50 letters, digits, "_" and "-". Right: manage. Errors: 42501; 22023 an invalid or existing code, an invalid name.';
+'Adds a result that the tenant''s calls can end in. code: 1 to 50 letters, digits, "_" and "-"; name: 1 to 200 characters. A tenant has up to 1000. Right: manage. Errors: 42501; 22023 an invalid or existing code, an invalid name, one too many.';
 
 CREATE FUNCTION recall._result_hint(tenant_id int, code text) RETURNS text
 LANGUAGE sql STABLE

@@ -32,6 +32,16 @@ END $$;
 COMMENT ON FUNCTION recall._queue_first_attempts(recall.batch, bigint, timestamptz) IS
 'Makes a permit, due at an instant, for each contact of the batch behind a given one that has neither a call nor a permit.';
 
+CREATE FUNCTION recall._check_reference(reference text, source_row bigint DEFAULT 0) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN recall._check_length(reference, 'the reference of a contact is too long', 200, source_row);
+COMMENT ON FUNCTION recall._check_reference(text, bigint) IS 'The reference. Raises 22023 when it has more than 200 characters.';
+
+CREATE FUNCTION recall._check_attributes(attributes jsonb, source_row bigint DEFAULT 0) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN recall._check_size(attributes, 'the attributes of a contact are too large', 16384, source_row);
+COMMENT ON FUNCTION recall._check_attributes(jsonb, bigint) IS 'The attributes. Raises 22023 when they take more than 16 384 bytes.';
+
 CREATE FUNCTION recall.add_contact(
 	tenant_id int, batch_id bigint, numbers text[], time_zone text DEFAULT NULL, priority int DEFAULT 0,
 	reference text DEFAULT NULL, attributes jsonb DEFAULT NULL)
@@ -48,7 +58,8 @@ BEGIN
 	created := recall._next_id(tenant_id, 'contact');
 	INSERT INTO recall.contact (tenant_id, contact_id, batch_id, priority, numbers, time_zone, reference, attributes)
 	VALUES (add_contact.tenant_id, created, add_contact.batch_id, coalesce(add_contact.priority, 0), add_contact.numbers,
-		recall._check_time_zone(add_contact.time_zone), add_contact.reference, add_contact.attributes);
+		recall._check_time_zone(add_contact.time_zone), recall._check_reference(add_contact.reference),
+		recall._check_attributes(add_contact.attributes));
 	PERFORM recall._suppress_erased_of(tenant_id, created);
 	IF batch.state = 'started' THEN
 		PERFORM recall._queue_first_attempts(batch, created - 1, now());
@@ -56,12 +67,12 @@ BEGIN
 	RETURN created;
 END $$;
 COMMENT ON FUNCTION recall.add_contact(int, bigint, text[], text, int, text, jsonb) IS
-'Adds a contact to a batch and returns its id; in a started batch its first attempt is queued. numbers: 1 to 10 in the order in which to try them, each "+" and 7 to 15 digits (ITU-T E.164); time_zone: IANA, null = the tenant''s; priority: higher first. A number that was erased is put on the do-not-call list again. Right: manage. Errors: 42501; 22P02 a number; 22023 no or too many numbers, an unknown time zone; 55000 the batch is finished.';
+'Adds a contact to a batch and returns its id; in a started batch its first attempt is queued. numbers: 1 to 10 in the order in which to try them, each "+" and 7 to 15 digits (ITU-T E.164); time_zone: IANA, null = the tenant''s; priority: higher first; reference: up to 200 characters; attributes: up to 16 kB, as jsonb is stored. A number that was erased is put on the do-not-call list again. Right: manage. Errors: 42501; 22P02 a number; 22023 no or too many numbers, an unknown time zone, a reference or attributes too large; 55000 the batch is finished.';
 
 CREATE FUNCTION recall._read_source(source regclass, notice_others boolean) RETURNS SETOF record
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'recall_read_source';
 COMMENT ON FUNCTION recall._read_source(regclass, boolean) IS
-'The rows of a table or view, read with the caller''s rights and in the table''s order. The call names the columns; one that the source has not is null, and with notice_others a NOTICE names each that the call has not.';
+'The rows of a table or view, read with the caller''s rights and in the table''s order. The call names the columns; one that the source has not is null, and with notice_others a NOTICE names each that the call has not. Errors: 22023 more rows than the setting recall.max_source_rows.';
 
 CREATE FUNCTION recall._check_numbers(numbers text[], source_row bigint DEFAULT 0) RETURNS text[]
 LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_check_numbers';
@@ -87,7 +98,7 @@ BEGIN
 	INSERT INTO recall.contact (tenant_id, contact_id, batch_id, priority, numbers, time_zone, reference, attributes)
 	SELECT add_contacts.tenant_id, first_id - 1 + s.source_row, add_contacts.batch_id, coalesce(s.priority, 0),
 		recall._check_numbers(s.numbers, s.source_row), recall._check_time_zone(s.time_zone, s.source_row),
-		s.reference, s.attributes
+		recall._check_reference(s.reference, s.source_row), recall._check_attributes(s.attributes, s.source_row)
 	FROM ROWS FROM (recall._read_source(source, true)
 		AS (numbers text[], time_zone text, priority int, reference text, attributes jsonb))
 		WITH ORDINALITY AS s(numbers, time_zone, priority, reference, attributes, source_row);
@@ -103,5 +114,5 @@ BEGIN
 	RETURN added;
 END $$;
 COMMENT ON FUNCTION recall.add_contacts(int, bigint, regclass) IS
-'Adds the rows of a table or view to a batch, all or none, and returns how many. Columns, numbers being required: numbers text[], time_zone text, priority int, reference text, attributes jsonb; read with the caller''s rights. Right: manage. Errors as of add_contact(), naming the first bad row; 42501 also when the caller may not read the source.';
+'Adds the rows of a table or view to a batch, all or none, and returns how many. Columns, numbers being required: numbers text[], time_zone text, priority int, reference text, attributes jsonb; read with the caller''s rights. Right: manage. Errors as of add_contact(), naming the first bad row; 22023 also when the source has more rows than the setting recall.max_source_rows; 42501 also when the caller may not read the source.';
 

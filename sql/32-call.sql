@@ -18,6 +18,11 @@ RETURN started_at >= '1970-01-01 00:00:00+00'::timestamptz AND started_at <= end
 COMMENT ON FUNCTION recall._times_in_order(timestamptz, timestamptz, timestamptz) IS
 'Whether a call began in this age, before it ended, and ended no later than five minutes after an instant: clocks differ.';
 
+CREATE FUNCTION recall._is_short(raw_code text, agent text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN coalesce(pg_catalog.length(raw_code), 0) <= 200 AND coalesce(pg_catalog.length(agent), 0) <= 200;
+COMMENT ON FUNCTION recall._is_short(text, text) IS 'Whether neither the raw code nor the agent of a call has more than 200 characters.';
+
 CREATE FUNCTION recall._raise_call_fault(
 	tenant_id int, fault text, row_prefix text, contact_id bigint, number text, business_result text,
 	started_at timestamptz, ended_at timestamptz)
@@ -29,7 +34,7 @@ BEGIN
 		PERFORM recall._deny(format('%scontact %s of tenant %s', row_prefix, coalesce(contact_id::text, 'null'), tenant_id));
 	WHEN 'result' THEN
 		PERFORM recall._invalid(
-			format('%sbusiness result "%s" does not exist in tenant %s', row_prefix, recall._mask_numbers(business_result), tenant_id),
+			format('%sbusiness result "%s" does not exist in tenant %s', row_prefix, recall._mask_numbers(left(business_result, 50)), tenant_id),
 			recall._result_hint(tenant_id, business_result));
 	WHEN 'number' THEN
 		PERFORM recall._invalid(format('%snumber "%s" is not one of contact %s', row_prefix, recall._mask_number(number), contact_id),
@@ -41,6 +46,9 @@ BEGIN
 	WHEN 'permit' THEN
 		PERFORM recall._refuse(format('%scontact %s is out with a dialer', row_prefix, contact_id),
 			'Its call must be reported, or its unknown outcome settled, first.');
+	WHEN 'text' THEN
+		PERFORM recall._invalid(format('%sthe raw code or the agent of a call is too long', row_prefix),
+			'Each has up to 200 characters.');
 	END CASE;
 END $$;
 COMMENT ON FUNCTION recall._raise_call_fault(int, text, text, bigint, text, text, timestamptz, timestamptz) IS
@@ -96,6 +104,7 @@ BEGIN
 			WHERE b.tenant_id = record_call.tenant_id AND b.code = record_call.business_result COLLATE "default") THEN 'result'
 		WHEN number COLLATE "default" <> ALL (contact.numbers) THEN 'number'
 		WHEN NOT recall._times_in_order(started_at, ended_at, now()) THEN 'times'
+		WHEN NOT recall._is_short(raw_code, agent) THEN 'text'
 		END;
 	IF fault IS NOT NULL THEN
 		PERFORM recall._raise_call_fault(tenant_id, fault, '', contact_id, number, business_result, started_at, ended_at);
@@ -114,7 +123,7 @@ BEGIN
 	RETURN next_attempt;
 END $$;
 COMMENT ON FUNCTION recall.record_call(int, bigint, recall.failure_cause, text, text, timestamptz, timestamptz, text, text) IS
-'Appends a completed call and returns its attempt number. failure_cause: null = answered; business_result: one of the tenant''s codes, or null; number: one of the contact''s, null = the first; started_at <= ended_at <= now + 5 min, from 1970 on. A ready permit of the contact is used up. Right: dial. Errors: 42501; 22023 an unknown result, a foreign number, times out of order; 55000 the contact is out with a dialer.';
+'Appends a completed call and returns its attempt number. failure_cause: null = answered; business_result: one of the tenant''s codes, or null; number: one of the contact''s, null = the first; started_at <= ended_at <= now + 5 min, from 1970 on; raw_code and agent: up to 200 characters each. A ready permit of the contact is used up. Right: dial. Errors: 42501; 22023 an unknown result, a foreign number, times out of order, a text too long; 55000 the contact is out with a dialer.';
 
 CREATE FUNCTION recall._source_calls(tenant_id int, source regclass, at timestamptz)
 RETURNS TABLE (
@@ -131,6 +140,7 @@ BEGIN ATOMIC
 			WHEN s.business_result IS NOT NULL AND b.code IS NULL THEN 'result'
 			WHEN v.number <> ALL (c.numbers) THEN 'number'
 			WHEN NOT recall._times_in_order(v.started_at, v.ended_at, at) THEN 'times'
+			WHEN NOT recall._is_short(s.raw_code, s.agent) THEN 'text'
 		END
 	FROM ROWS FROM (recall._read_source(source, true)
 		AS (contact_id bigint, failure_cause recall.failure_cause, business_result text, number text,
@@ -233,5 +243,5 @@ BEGIN
 	RETURN appended;
 END $$;
 COMMENT ON FUNCTION recall.record_calls(int, regclass) IS
-'Appends the completed calls of a table or view, all or none, and returns how many. Columns, contact_id being required: contact_id, failure_cause, business_result, number, started_at, ended_at, raw_code, agent; read with the caller''s rights. A contact''s attempts are numbered by (started_at, order in the source). Each batch concerned is locked until the end. Right: dial. Errors as of record_call(), naming the first bad row.';
+'Appends the completed calls of a table or view, all or none, and returns how many. Columns, contact_id being required: contact_id, failure_cause, business_result, number, started_at, ended_at, raw_code, agent; read with the caller''s rights. A contact''s attempts are numbered by (started_at, order in the source). Each batch concerned is locked until the end. Right: dial. Errors as of record_call(), naming the first bad row; 22023 also when the source has more rows than the setting recall.max_source_rows.';
 

@@ -201,8 +201,8 @@ COMMENT ON FUNCTION recall._lock_automatic_batches(int, bigint[]) IS
 'Locks, together with others, the batches of some contacts whose task recalls automatically, and tells whether there are any.';
 
 CREATE FUNCTION recall._check_reports(
-	tenant_id int, contact_ids bigint[], business_results text[], started_at timestamptz[], ended_at timestamptz[], at timestamptz,
-	tells_row boolean)
+	tenant_id int, contact_ids bigint[], business_results text[], started_at timestamptz[], ended_at timestamptz[], raw_codes text[],
+	agents text[], at timestamptz, tells_row boolean)
 RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -210,23 +210,24 @@ DECLARE
 	bad record;
 BEGIN
 	SELECT g.*, t.is_in_order INTO bad
-	FROM ROWS FROM (unnest(contact_ids), unnest(business_results), unnest(_check_reports.started_at), unnest(_check_reports.ended_at)) WITH ORDINALITY
-		AS g(contact_id, business_result, started_at, ended_at, place)
+	FROM ROWS FROM (unnest(contact_ids), unnest(business_results), unnest(_check_reports.started_at), unnest(_check_reports.ended_at),
+		unnest(raw_codes), unnest(agents)) WITH ORDINALITY AS g(contact_id, business_result, started_at, ended_at, raw_code, agent, place)
 	CROSS JOIN LATERAL (SELECT recall._times_in_order(coalesce(g.started_at, least(g.ended_at, at)),
 		coalesce(g.ended_at, greatest(g.started_at, at)), at) AS is_in_order) t
-	WHERE NOT t.is_in_order
+	WHERE NOT t.is_in_order OR NOT recall._is_short(g.raw_code, g.agent)
 	OR g.business_result IS NOT NULL AND NOT EXISTS (SELECT FROM recall.business_result b
 		WHERE b.tenant_id = _check_reports.tenant_id AND b.code = g.business_result COLLATE "default")
 	ORDER BY g.place
 	LIMIT 1;
 	IF FOUND THEN
-		PERFORM recall._raise_call_fault(_check_reports.tenant_id, CASE WHEN bad.is_in_order THEN 'result' ELSE 'times' END,
+		PERFORM recall._raise_call_fault(_check_reports.tenant_id,
+			CASE WHEN NOT bad.is_in_order THEN 'times' WHEN recall._is_short(bad.raw_code, bad.agent) THEN 'result' ELSE 'text' END,
 			CASE WHEN tells_row THEN format('report %s: ', bad.place) ELSE '' END, bad.contact_id, NULL, bad.business_result,
 			coalesce(bad.started_at, least(bad.ended_at, at)), coalesce(bad.ended_at, greatest(bad.started_at, at)));
 	END IF;
 END $$;
-COMMENT ON FUNCTION recall._check_reports(int, bigint[], text[], timestamptz[], timestamptz[], timestamptz, boolean) IS
-'Raises 22023 for the first report whose business result the tenant has not, or whose times are out of order.';
+COMMENT ON FUNCTION recall._check_reports(int, bigint[], text[], timestamptz[], timestamptz[], text[], text[], timestamptz, boolean) IS
+'Raises 22023 for the first report whose business result the tenant has not, whose times are out of order, or whose raw code or agent is too long.';
 
 CREATE FUNCTION recall._use_permits(
 	tenant_id int, contact_ids bigint[], tokens bigint[], failure_causes recall.failure_cause[], business_results text[],
@@ -254,7 +255,7 @@ BEGIN
 			RAISE object_in_use; -- undo it: what has to do with calls that were made takes other locks first
 		END IF;
 	EXCEPTION WHEN object_in_use THEN
-		PERFORM recall._check_reports(tenant_id, contact_ids, business_results, started_at, ended_at, at, tells_row);
+		PERFORM recall._check_reports(tenant_id, contact_ids, business_results, started_at, ended_at, raw_codes, agents, at, tells_row);
 		PERFORM recall._lock_contacts(tenant_id, contact_ids);
 		used := recall._use_permits(tenant_id, contact_ids, tokens, failure_causes, business_results, started_at, ended_at, raw_codes, agents, at);
 		FOR i IN 1 .. cardinality(contact_ids) LOOP
@@ -278,7 +279,7 @@ CREATE FUNCTION recall.report(
 RETURNS text
 LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'recall_report';
 COMMENT ON FUNCTION recall.report(int, bigint, bigint, recall.failure_cause, text, timestamptz, timestamptz, text, text) IS
-'Reports how a claimed call ended: appends the completed call and uses up the permit whose token it is. failure_cause: null = answered, recall.failure_cause() finds it from an outside code; business_result: one of the tenant''s codes, or null; started_at <= ended_at <= now + 5 min, null = since the claim, until now; raw_code: the outcome as the outside system wrote it; agent: who spoke. Returns "recorded", also when the lease had run out and when it corrects a call whose outcome was assumed meanwhile; or "duplicate" when this token was reported before: then nothing changes. Where the task recalls automatically, the contact''s next permit is made. Right: dial. Errors: 42501; 22023 an unknown result, times out of order; 55000 the token is not that of a permit of the contact.';
+'Reports how a claimed call ended: appends the completed call and uses up the permit whose token it is. failure_cause: null = answered, recall.failure_cause() finds it from an outside code; business_result: one of the tenant''s codes, or null; started_at <= ended_at <= now + 5 min, null = since the claim, until now; raw_code: the outcome as the outside system wrote it; agent: who spoke; up to 200 characters each. Returns "recorded", also when the lease had run out and when it corrects a call whose outcome was assumed meanwhile; or "duplicate" when this token was reported before: then nothing changes. Where the task recalls automatically, the contact''s next permit is made. Right: dial. Errors: 42501; 22023 an unknown result, times out of order, a text too long; 55000 the token is not that of a permit of the contact.';
 
 CREATE FUNCTION recall.report_many(
 	tenant_id int, contact_ids bigint[], tokens bigint[], failure_causes recall.failure_cause[], business_results text[],
@@ -292,6 +293,8 @@ BEGIN
 	PERFORM recall._require(tenant_id, 'dial');
 	IF reports = 0 AND cardinality(tokens) = 0 THEN
 		RETURN;
+	ELSIF reports > 10000 THEN
+		PERFORM recall._invalid(format('%s reports are too many', reports), 'Report up to 10000 calls at a time.');
 	ELSIF (array_dims(contact_ids) = dimensions AND array_dims(tokens) = dimensions) IS NOT TRUE
 		OR reports <> ANY (ARRAY[cardinality(failure_causes), cardinality(business_results), cardinality(started_at), cardinality(ended_at),
 			cardinality(raw_codes), cardinality(agents)])
@@ -305,4 +308,4 @@ BEGIN
 		ended_at, raw_codes, agents, true))) r;
 END $$;
 COMMENT ON FUNCTION recall.report_many(int, bigint[], bigint[], recall.failure_cause[], text[], timestamptz[], timestamptz[], text[], text[]) IS
-'Reports calls as recall.report() does, all or none, one in each place of the arrays; a null array is one of nulls. Returns a row for each, in their order, with "recorded" or "duplicate". Right: dial. Errors: as of recall.report(), naming the first bad report; 22023 also arrays of different lengths.';
+'Reports up to 10 000 calls as recall.report() does, all or none, one in each place of the arrays; a null array is one of nulls. Returns a row for each, in their order, with "recorded" or "duplicate". Right: dial. Errors: as of recall.report(), naming the first bad report; 22023 also arrays of different lengths, or too many.';

@@ -105,7 +105,7 @@ DECLARE
 	permit recall.dial;
 BEGIN
 	PERFORM recall._require(tenant_id, 'dial');
-	PERFORM recall._check_reports(tenant_id, ARRAY[contact_id], ARRAY[business_result], NULL, NULL, at, false);
+	PERFORM recall._check_reports(tenant_id, ARRAY[contact_id], ARRAY[business_result], NULL, NULL, NULL, NULL, at, false);
 	SELECT c.batch_id INTO batch FROM recall.contact c WHERE c.tenant_id = resolve.tenant_id AND c.contact_id = resolve.contact_id;
 	IF NOT FOUND THEN
 		PERFORM recall._deny(format('contact %s of tenant %s', coalesce(contact_id::text, 'null'), tenant_id));
@@ -130,25 +130,38 @@ COMMENT ON FUNCTION recall.resolve(int, bigint, recall.failure_cause, text) IS
 
 /* The processor's part. A rule for the cause "unknown" says that the attempt counts and the contact may be rung again. */
 
-CREATE FUNCTION recall._unsettled_batch(after_tenant int, after_batch bigint, OUT tenant_id int, OUT batch_id bigint)
+CREATE FUNCTION recall._may_settle(tenant_id int, batch_id bigint) RETURNS boolean
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT d.tenant_id, d.batch_id
-	FROM recall.dial d
-	JOIN recall.batch b ON b.tenant_id = d.tenant_id AND b.batch_id = d.batch_id
-	JOIN recall.task t ON t.tenant_id = d.tenant_id AND t.task_id = d.task_id
-	JOIN recall.tenant n ON n.tenant_id = d.tenant_id
-	WHERE d.state <> 'ready' AND d.state = 'unknown' AND (d.tenant_id, d.batch_id) > (after_tenant, after_batch)
-	AND recall.matches(t.policy, 'unknown', NULL)
-	AND n.obs_url_mode = 'http' AND t.task_type <> 'manual' AND t.state IN ('executing', 'suspended') AND b.state IN ('started', 'suspended')
-	ORDER BY d.tenant_id, d.batch_id
-	LIMIT 1;
+	SELECT EXISTS (SELECT
+		FROM recall.batch b
+		JOIN recall.task t ON t.tenant_id = b.tenant_id AND t.task_id = b.task_id
+		JOIN recall.tenant n ON n.tenant_id = b.tenant_id
+		WHERE b.tenant_id = _may_settle.tenant_id AND b.batch_id = _may_settle.batch_id
+		AND recall.matches(t.policy, 'unknown', NULL)
+		AND n.obs_url_mode = 'http' AND t.task_type <> 'manual' AND t.state IN ('executing', 'suspended') AND b.state IN ('started', 'suspended'));
 END;
+COMMENT ON FUNCTION recall._may_settle(int, bigint) IS
+'Whether the policy of a batch''s task has a rule for calls of unknown outcome, and may be followed.';
+
+/* From batch to batch, so that permits which nobody settles cost one step for a batch, however many they are. */
+CREATE FUNCTION recall._unsettled_batch(INOUT tenant_id int, INOUT batch_id bigint)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+#variable_conflict use_variable
+BEGIN
+	LOOP
+		SELECT d.tenant_id, d.batch_id INTO tenant_id, batch_id FROM recall.dial d
+		WHERE d.state = 'unknown' AND (d.tenant_id, d.batch_id) > (tenant_id, batch_id)
+		ORDER BY d.tenant_id, d.batch_id
+		LIMIT 1;
+		EXIT WHEN NOT FOUND OR recall._may_settle(tenant_id, batch_id);
+	END LOOP;
+END $$;
 COMMENT ON FUNCTION recall._unsettled_batch(int, bigint) IS
 'The next batch behind another with calls of unknown outcome whose task''s policy has a rule for them; nulls: there is none.';
 
-CREATE FUNCTION recall._settle_batch(tenant_id int, batch_id bigint, at timestamptz) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION recall._settle_batch(tenant_id int, batch_id bigint, most int, at timestamptz) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms' AS $$
 #variable_conflict use_column
 DECLARE
 	permits recall.dial[];
@@ -158,9 +171,9 @@ BEGIN
 	END IF;
 	WITH unsettled AS MATERIALIZED (
 		SELECT d.contact_id FROM recall.dial d
-		WHERE d.tenant_id = _settle_batch.tenant_id AND d.batch_id = _settle_batch.batch_id AND d.state <> 'ready' AND d.state = 'unknown'
+		WHERE d.tenant_id = _settle_batch.tenant_id AND d.batch_id = _settle_batch.batch_id AND d.state = 'unknown'
 		ORDER BY d.contact_id
-		LIMIT recall._chunk_size()
+		LIMIT most
 		FOR UPDATE SKIP LOCKED
 	), gone AS (
 		DELETE FROM recall.dial d USING unsettled u
@@ -177,33 +190,41 @@ BEGIN
 	PERFORM recall._renew(_settle_batch.tenant_id, ARRAY(SELECT p.contact_id FROM unnest(permits) p), at, false);
 	RETURN cardinality(permits);
 END $$;
-COMMENT ON FUNCTION recall._settle_batch(int, bigint, timestamptz) IS
-'Books a batch''s calls of unknown outcome as calls of the cause "unknown" and makes the next permits of those that the policy recalls; returns how many it booked.';
+COMMENT ON FUNCTION recall._settle_batch(int, bigint, int, timestamptz) IS
+'Books up to so many of a batch''s calls of unknown outcome as calls of the cause "unknown" and makes the next permits of those that the policy recalls; returns how many it booked. Raises lock_not_available when somebody keeps what it needs.';
 
-CREATE FUNCTION recall._expire(run bigint) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+/* So many of each tenant, so that one that has many of them does not keep the others waiting. */
+CREATE FUNCTION recall._expire(run bigint) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
 	at timestamptz := clock_timestamp();
 	expired_permits bigint;
 BEGIN
 	WITH ran_out AS MATERIALIZED (
-		SELECT d.ctid AS place FROM recall.dial d
-		WHERE d.state <> 'ready' AND d.state = 'claimed' AND d.lease_until <= at
-		FOR UPDATE SKIP LOCKED
+		SELECT d.place
+		FROM recall.tenant n
+		CROSS JOIN LATERAL (
+			SELECT i.ctid AS place FROM recall.dial i
+			WHERE i.tenant_id = n.tenant_id AND i.state <> 'ready' AND i.state = 'claimed' AND i.lease_until <= at
+			LIMIT recall._turn_size()
+			FOR UPDATE SKIP LOCKED
+		) d
 	), made_unknown AS (
 		UPDATE recall.dial d SET state = 'unknown' FROM ran_out r WHERE d.ctid = r.place RETURNING 1
 	)
 	SELECT count(*) INTO expired_permits FROM made_unknown;
 	UPDATE recall.tick t SET expired = t.expired + expired_permits WHERE t.tick_id = run;
+	RETURN expired_permits;
 END $$;
 COMMENT ON FUNCTION recall._expire(bigint) IS
-'A step of process(): makes the outcome of permits unknown whose lease has run out. Called alone it does a part of a run, and no harm.';
+'A step of process(): makes the outcome of some of each tenant''s permits unknown whose lease has run out, and returns how many. Called alone it does a part of a run, and no harm.';
 
-CREATE FUNCTION recall._settle(run bigint, INOUT tenant_id int, INOUT batch_id bigint)
+CREATE FUNCTION recall._settle(run bigint, INOUT tenant_id int, INOUT batch_id bigint, OUT more boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 #variable_conflict use_variable
 DECLARE
 	settled bigint;
+	most int;
 BEGIN
 	PERFORM recall._require_read_committed();
 	IF NOT recall._history_is_accepted() THEN
@@ -215,11 +236,18 @@ BEGIN
 	IF tenant_id IS NULL THEN
 		RETURN;
 	END IF;
-	settled := recall._settle_batch(tenant_id, batch_id, clock_timestamp());
+	most := CASE WHEN recall._others_wait(tenant_id) THEN recall._turn_size() ELSE recall._chunk_size() END;
+	BEGIN
+		settled := recall._settle_batch(tenant_id, batch_id, most, clock_timestamp());
+	EXCEPTION
+	WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN
+		settled := 0; -- the next run settles it
+	WHEN OTHERS THEN
+		settled := 0;
+		RAISE WARNING 'calls of unknown outcome of batch % of tenant % could not be settled: %', batch_id, tenant_id, left(SQLERRM, 1000);
+	END;
 	UPDATE recall.tick t SET assumed = t.assumed + settled WHERE t.tick_id = run;
-	IF settled = recall._chunk_size() THEN
-		batch_id := batch_id - 1; -- there may be more
-	END IF;
+	more := settled = most;
 END $$;
 COMMENT ON FUNCTION recall._settle(bigint, int, bigint) IS
-'A step of process(): takes the next batch behind the given one that has calls of unknown outcome and a rule for them, books them, and returns that batch, nulls when there was none, or while claims are held. Called alone it does a part of a run, and no harm. Errors: 55000 above READ COMMITTED.';
+'A step of process(): takes the next batch behind the given one that has calls of unknown outcome and a rule for them, books some of them, and returns that batch and whether it may have more, nulls when there was none, or while claims are held. What cannot be booked is left to the next run: somebody keeps what it needs, or it fails, of which a WARNING tells. Called alone it does a part of a run, and no harm. Errors: 55000 above READ COMMITTED.';

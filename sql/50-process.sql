@@ -2,7 +2,11 @@
  * The processor. It is level-triggered: it looks at what is unfinished and works until nothing is, so that a
  * missed, late, repeated or overlapping run costs delay and nothing else. The unit of work is a chunk of one
  * record's contacts in a transaction of its own: emitted permits, counters and position are committed together,
- * and a run that is killed is taken up where its last chunk ended. Tenants take turns, chunk by chunk.
+ * and a run that is killed is taken up where its last chunk ended.
+ *
+ * Tenants take turns, chunk by chunk, and each run begins behind the tenant at which the last one ended, so that one
+ * that is cut short again and again still comes to everybody. While another tenant waits for its turn, chunks are a
+ * tenth as large, and nobody is waited for who keeps a batch.
  */
 
 CREATE FUNCTION recall._begin_tick() RETURNS bigint
@@ -10,7 +14,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	run bigint;
 BEGIN
-	INSERT INTO recall.tick (started_at, held) VALUES (clock_timestamp(), NOT recall._history_is_accepted()) RETURNING tick_id INTO run;
+	INSERT INTO recall.tick (started_at, held, last_tenant)
+	VALUES (clock_timestamp(), NOT recall._history_is_accepted(), (SELECT t.last_tenant FROM recall.tick t ORDER BY t.tick_id DESC LIMIT 1))
+	RETURNING tick_id INTO run;
 	DELETE FROM recall.tick WHERE tick_id <= run - 10000;
 	RETURN run;
 END $$;
@@ -50,21 +56,31 @@ CREATE FUNCTION recall._chunk_size() RETURNS int
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_chunk_size_setting';
 COMMENT ON FUNCTION recall._chunk_size() IS 'The setting recall.chunk_size.';
 
-CREATE FUNCTION recall._next_chunk(recycle recall.recycle, OUT contacts bigint, OUT last_contact bigint)
+CREATE FUNCTION recall._turn_size() RETURNS int
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN greatest(recall._chunk_size() / 10, 1);
+COMMENT ON FUNCTION recall._turn_size() IS 'The size of chunks while another tenant waits for its turn.';
+
+/* One contact more is looked for, so that the last chunk is known to be the last. */
+CREATE FUNCTION recall._next_chunk(recycle recall.recycle, size int, OUT contacts bigint, OUT last_contact bigint, OUT at_end boolean)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-	SELECT count(*), coalesce(max(c.contact_id), (recycle).last_contact)
+	SELECT count(*) FILTER (WHERE c.place <= size), coalesce(max(c.contact_id) FILTER (WHERE c.place <= size), (recycle).last_contact),
+		count(*) <= size
 	FROM (
-		SELECT i.contact_id
-		FROM recall.contact i
-		WHERE i.tenant_id = (recycle).tenant_id AND i.batch_id = (recycle).batch_id AND i.contact_id > (recycle).last_contact
-		AND (i.contact_id <= (recycle).start_after OR NOT (recycle).wrapped)
-		ORDER BY i.contact_id
-		LIMIT recall._chunk_size()
+		SELECT n.contact_id, row_number() OVER (ORDER BY n.contact_id) AS place
+		FROM (
+			SELECT i.contact_id
+			FROM recall.contact i
+			WHERE i.tenant_id = (recycle).tenant_id AND i.batch_id = (recycle).batch_id AND i.contact_id > (recycle).last_contact
+			AND (i.contact_id <= (recycle).start_after OR NOT (recycle).wrapped)
+			ORDER BY i.contact_id
+			LIMIT size + 1
+		) n
 	) c;
 END;
-COMMENT ON FUNCTION recall._next_chunk(recall.recycle) IS
-'How many contacts a record''s next chunk has, and the last of them; fewer than the chunk size are the end of the batch, or of the round.';
+COMMENT ON FUNCTION recall._next_chunk(recall.recycle, int) IS
+'How many contacts a record''s next chunk has, the last of them, and whether the end of the batch, or of the round, is reached with it.';
 
 /* One plan for all chunks, made once: the three ranges are read in the order of their indexes, and merged. */
 CREATE FUNCTION recall._emit(recycle recall.recycle, upto_contact bigint,
@@ -97,21 +113,38 @@ END $$;
 COMMENT ON FUNCTION recall._emit(recall.recycle, bigint) IS
 'Judges a record''s contacts up to one and makes the permits for those that are recalled, up to the record''s cap. The batch is locked by the caller.';
 
-/* It waits for the batch in a fair queue, but not for a transaction that somebody has left open. */
+/* What an error has put off is not known to be ready for its turn. */
+CREATE FUNCTION recall._others_wait(tenant_id int) RETURNS boolean
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT EXISTS (SELECT FROM recall.recycle r
+			WHERE r.state IN ('waiting', 'running') AND r.tenant_id < _others_wait.tenant_id AND r.error IS NULL)
+		OR EXISTS (SELECT FROM recall.recycle r
+			WHERE r.state IN ('waiting', 'running') AND r.tenant_id > _others_wait.tenant_id AND r.error IS NULL);
+END;
+COMMENT ON FUNCTION recall._others_wait(int) IS 'Whether there is a record of another tenant for the processor to work on.';
+
+/*
+ * It waits for the batch in a fair queue, which lets it in as soon as those who share the batch are done, but not for a
+ * transaction that somebody has left open; and hardly at all when that would keep other tenants waiting.
+ */
 CREATE FUNCTION recall._run_chunk(recycle recall.recycle) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s' AS $$
 DECLARE
 	chunk record;
 	made record;
-	at_end boolean;
+	others_wait boolean := recall._others_wait(recycle.tenant_id);
+	size int := CASE WHEN others_wait THEN recall._turn_size() ELSE recall._chunk_size() END;
 	must_wrap boolean;
 BEGIN
+	IF others_wait THEN
+		PERFORM set_config('lock_timeout', '50ms', true);
+	END IF;
 	PERFORM recall._lock_batch(recycle.tenant_id, recycle.batch_id, true);
-	SELECT * INTO chunk FROM recall._next_chunk(recycle);
+	SELECT * INTO chunk FROM recall._next_chunk(recycle, size);
 	SELECT * INTO made FROM recall._emit(recycle, chunk.last_contact);
 
-	at_end := chunk.contacts < recall._chunk_size();
-	must_wrap := at_end AND NOT recycle.wrapped AND recycle.start_after > 0;
+	must_wrap := chunk.at_end AND NOT recycle.wrapped AND recycle.start_after > 0;
 	UPDATE recall.recycle r
 	SET judged = r.judged + chunk.contacts,
 		matched = r.matched + made.matched,
@@ -122,13 +155,13 @@ BEGIN
 		advanced_at = clock_timestamp(),
 		error = NULL
 	WHERE r.tenant_id = recycle.tenant_id AND r.recycle_id = recycle.recycle_id;
-	IF at_end AND NOT must_wrap THEN
+	IF chunk.at_end AND NOT must_wrap THEN
 		PERFORM recall._move_recycle(recycle.tenant_id, recycle.recycle_id, 'complete', 'completed');
 	END IF;
 	RETURN made.emitted;
 END $$;
 COMMENT ON FUNCTION recall._run_chunk(recall.recycle) IS
-'Takes a locked, running record over its next chunk, and to completed behind the last; returns the permits made. Raises lock_not_available when the batch is in use for more than 5 seconds.';
+'Takes a locked, running record over its next chunk, and to completed behind the last; returns the permits made. Raises lock_not_available when the batch is in use for more than 5 seconds, or 50 ms while other tenants wait.';
 
 CREATE FUNCTION recall._advance(recycle recall.recycle) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -154,7 +187,7 @@ BEGIN
 	IF recycle.state = 'waiting' THEN
 		PERFORM recall._move_recycle(recycle.tenant_id, recycle.recycle_id, 'run', 'running');
 	END IF;
-	UPDATE recall.recycle r SET error = why
+	UPDATE recall.recycle r SET error = left(why, 1000)
 	WHERE r.tenant_id = recycle.tenant_id AND r.recycle_id = recycle.recycle_id;
 	PERFORM recall._move_recycle(recycle.tenant_id, recycle.recycle_id, 'fail', 'failed');
 END $$;
@@ -164,7 +197,7 @@ CREATE FUNCTION recall._put_off_record(recycle recall.recycle, run bigint, why t
 LANGUAGE sql
 BEGIN ATOMIC
 	UPDATE recall.recycle r SET put_off_in = run,
-		error = 'put off until the next run: ' || why
+		error = 'put off until the next run: ' || pg_catalog."left"(why, 1000)
 	WHERE r.tenant_id = (recycle).tenant_id AND r.recycle_id = (recycle).recycle_id;
 END;
 COMMENT ON FUNCTION recall._put_off_record(recall.recycle, bigint, text) IS
@@ -178,7 +211,7 @@ DECLARE
 	why text;
 BEGIN
 	PERFORM recall._require_read_committed(); -- that would be the caller's fault, not the record's
-	recycle := recall._next_record(after_tenant, run);
+	recycle := recall._next_record(coalesce(after_tenant, (SELECT t.last_tenant FROM recall.tick t WHERE t.tick_id = run), 0), run);
 	IF recycle.tenant_id IS NULL THEN
 		RETURN NULL;
 	END IF;
@@ -192,35 +225,46 @@ BEGIN
 		PERFORM recall._fail_record(recycle, why);
 	END;
 	UPDATE recall.tick t
-	SET chunks = t.chunks + 1, emitted = t.emitted + emitted_rows, failed = t.failed + (why IS NOT NULL)::int
+	SET chunks = t.chunks + 1, emitted = t.emitted + emitted_rows, failed = t.failed + (why IS NOT NULL)::int,
+		last_tenant = recycle.tenant_id
 	WHERE t.tick_id = run;
 	RETURN recycle.tenant_id;
 END $$;
 COMMENT ON FUNCTION recall._step(bigint, int) IS
-'A step of process(): takes the oldest record of the next tenant one step on and returns the tenant, null when nothing is left to do. An error makes the record failed, one that will pass (a lock that is not to be had, a deadlock) puts it off until the next run, and neither is raised. Called alone it does a part of a run, and no harm. Errors: 55000 above READ COMMITTED.';
+'A step of process(): takes the oldest record of the next tenant behind the given one (null: behind the last that anything was done for) one step on and returns the tenant, null when nothing is left to do. An error makes the record failed, one that will pass (a lock that is not to be had, a deadlock) puts it off until the next run, and neither is raised. Called alone it does a part of a run, and no harm. Errors: 55000 above READ COMMITTED.';
 
 CREATE PROCEDURE recall.process()
 LANGUAGE plpgsql AS $$
 DECLARE
 	run bigint := recall._begin_tick();
-	tenant int := 0;
-	batch bigint := 0;
+	tenant int;
+	place record;
+	after_tenant int := 0;
+	after_batch bigint := 0;
+	expires boolean := true;
+	settles boolean := true;
+	settles_again boolean := false;
 BEGIN
-	COMMIT;
-	SET TRANSACTION ISOLATION LEVEL READ COMMITTED; -- a lock must be followed by a fresh look
-	PERFORM recall._expire(run);
+	/* The kinds of work take turns, too: a little of each at a time, so that none waits for the end of another. */
 	LOOP
-		COMMIT;
-		SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-		SELECT s.tenant_id, s.batch_id INTO tenant, batch FROM recall._settle(run, tenant, batch) s;
-		EXIT WHEN tenant IS NULL;
-	END LOOP;
-	tenant := 0;
-	LOOP
+		IF expires THEN
+			COMMIT;
+			SET TRANSACTION ISOLATION LEVEL READ COMMITTED; -- a lock must be followed by a fresh look
+			expires := recall._expire(run) > 0;
+		END IF;
+		IF settles THEN
+			COMMIT;
+			SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+			SELECT * INTO place FROM recall._settle(run, after_tenant, after_batch);
+			after_tenant := coalesce(place.tenant_id, 0);
+			after_batch := coalesce(place.batch_id, 0);
+			settles := place.tenant_id IS NOT NULL OR settles_again OR expires;
+			settles_again := place.tenant_id IS NOT NULL AND (settles_again OR place.more);
+		END IF;
 		COMMIT;
 		SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
 		tenant := recall._step(run, tenant);
-		EXIT WHEN tenant IS NULL;
+		EXIT WHEN NOT expires AND NOT settles AND tenant IS NULL;
 	END LOOP;
 	PERFORM recall._end_tick(run);
 END $$;

@@ -171,6 +171,7 @@ read_as_caller(const char *query, Tuplestorestate *rows)
 	SetUserIdAndSecContext(recall_caller_role(), saved_context | SECURITY_LOCAL_USERID_CHANGE);
 
 	options.read_only = true;
+	options.tcount = (uint64) recall_max_source_rows + 1;
 	options.dest = CreateDestReceiver(DestTuplestore);
 	SetTuplestoreDestReceiverParams(options.dest, rows, CurrentMemoryContext, true, NULL, NULL);
 	run_query(query, &options);
@@ -202,6 +203,10 @@ recall_read_source(PG_FUNCTION_ARGS)
 							   RelationGetRelationName(source));
 	query = build_query(source_oid, RelationGetDescr(source), result->setDesc);
 	read_as_caller(query, result->setResult);
+	if (tuplestore_tuple_count(result->setResult) > recall_max_source_rows)
+		recall_reject_plainly(
+			psprintf("the source has more than %d rows", recall_max_source_rows),
+			"Divide it, or let a superuser raise the setting recall.max_source_rows.");
 	table_close(source, NoLock);
 	return (Datum) 0;
 }

@@ -25,7 +25,8 @@
 PG_FUNCTION_INFO_V1(recall_is_open);
 PG_FUNCTION_INFO_V1(recall_next_open);
 
-#define HORIZON_DAYS 731 /* two years, one of them a leap year */
+#define HORIZON_DAYS 731   /* two years, one of them a leap year */
+#define MAX_HOLIDAYS 10000 /* as for a tenant */
 
 /* What a call can hand on to the next one of the same query. */
 typedef struct Cache
@@ -70,6 +71,9 @@ make_holidays(ArrayType *array)
 	int count;
 	int32 *days;
 
+	if (ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)) > MAX_HOLIDAYS)
+		recall_reject_plainly("there are too many holidays",
+							  psprintf("Give up to %d dates.", MAX_HOLIDAYS));
 	deconstruct_array(array, DATEOID, sizeof(DateADT), true, TYPALIGN_INT, &elements, &nulls,
 					  &count);
 	days = palloc(sizeof(int32) * Max(count, 1));

@@ -410,6 +410,7 @@ check_periods(Hearing *hearing)
 
 		if (limit->period == LIMIT_IN_ALL)
 			continue;
+		hearing->contact->breathe();
 		count = gather(hearing, limit);
 		instant = free_again(hearing->contact, limit, count);
 		put_off(hearing, instant);
@@ -454,6 +455,7 @@ check_quiets(Hearing *hearing)
 		int used;
 		int64_t end = end_of_quiet(hearing, i, &used);
 
+		hearing->contact->breathe();
 		put_off(hearing, end);
 		tell(hearing, (Finding){ CHECK_QUIET, true, i, per_number ? hearing->judgement.number : -1,
 								 used, 0, end });

@@ -155,8 +155,10 @@ suppressed_numbers(FunctionCallInfo fcinfo, const Case *judged)
 	for (int i = 0; i < count; i++)
 	{
 		text *number = DatumGetTextPP(numbers[i]);
+
 		int place = find_number(judged, VARDATA_ANY(number), VARSIZE_ANY_EXHDR(number));
 
+		CHECK_FOR_INTERRUPTS();
 		if (place >= 0)
 			suppressed |= UINT64CONST(1) << place;
 	}
@@ -229,6 +231,7 @@ take_calls(const Case *judged, const History *history, int (*compare)(const void
 	calls = palloc_extended(*count * sizeof(JudgedCall), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < *count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		calls[i] = make_call(judged, history, i);
 		is_sorted &= i == 0 || compare(&calls[i - 1], &calls[i]) <= 0;
 	}

@@ -88,7 +88,7 @@ recall_check_numbers(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("%sa contact has no numbers", recall_row_prefix(row))));
 	numbers = PG_GETARG_ARRAYTYPE_P(0);
-	deconstruct_array(numbers, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
+	count = ArrayGetNItems(ARR_NDIM(numbers), ARR_DIMS(numbers));
 	if (ARR_NDIM(numbers) > 1 || count < 1 || count > MAX_NUMBERS)
 		ereport(
 			ERROR,
@@ -96,6 +96,7 @@ recall_check_numbers(PG_FUNCTION_ARGS)
 			 errmsg("%sa contact has %d numbers", recall_row_prefix(row), count),
 			 errhint("Give a plain array of 1 to %d numbers, in the order in which to try them.",
 					 MAX_NUMBERS)));
+	deconstruct_array(numbers, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
 	/* numbers[1] must be the first of them. */
 	if (ARR_LBOUND(numbers)[0] != 1)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "libpq/pqformat.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -212,8 +213,11 @@ add_causes(Policy *policy, const Datum *causes, int count)
 	PolicyRule *rule = recall_policy_add_rule(policy, SELECT_CAUSE);
 
 	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		rule->selector.members |= UINT64CONST(1)
 								  << recall_cause_number(map, DatumGetObjectId(causes[i]));
+	}
 }
 
 /* Make a rule of a list of business results. */
@@ -227,11 +231,13 @@ add_results(Policy *policy, const Datum *results, int count)
 		char *code = TextDatumGetCString(results[i]);
 		int length = (int) strlen(code);
 
+		CHECK_FOR_INTERRUPTS();
 		if (!recall_policy_is_code(code, length))
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-							errmsg("\"%s\" is not the code of a business result", code),
-							errhint("A code has 1 to %d letters, digits, \"_\" and \"-\".",
-									POLICY_MAX_CODE)));
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"%s\" is not the code of a business result", recall_excerpt(code)),
+				 errhint("A code has 1 to %d letters, digits, \"_\" and \"-\".", POLICY_MAX_CODE)));
 		if (!recall_policy_add_code(policy, &rule->selector, code, length))
 			ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 							errmsg("business results need more than %d bytes", POLICY_MAX_SIZE)));

@@ -22,6 +22,7 @@
  *	caller.c				who is calling, and reading a table with the caller's rights
  *	lock.c					locks that nobody else can take
  *	phone_number.c			telephone numbers
+ *	bounds.c				how large a value may be
  *	raise.c					the refusals
  *	drop_hook.c				no scheduled job outlives the extension
  */
@@ -36,6 +37,7 @@ extern void _PG_init(void);
 PG_FUNCTION_INFO_V1(recall_chunk_size_setting);
 
 static int chunk_size = 10000;
+int recall_max_source_rows = 5000000;
 
 void
 _PG_init(void)
@@ -45,6 +47,10 @@ _PG_init(void)
 		"Larger chunks are a little faster, smaller ones let other tenants, appended "
 		"calls and a cancellation in sooner.",
 		&chunk_size, 10000, 1, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("recall.max_source_rows", "Most rows that a bulk source may have.",
+							"Each source is read, checked and written in one transaction.",
+							&recall_max_source_rows, 5000000, 1, PG_INT32_MAX - 1, PGC_SUSET, 0,
+							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("recall");
 	recall_guard_plans();
 }

@@ -51,12 +51,19 @@ extern void recall_require_history(void);
 /* plan_guard.c */
 extern void recall_guard_plans(void);
 
+/* recall.c */
+extern int recall_max_source_rows;
+
 /* raise.c */
 extern const char *recall_row_prefix(int64 row);
 extern void recall_deny_plainly(const char *what) pg_attribute_noreturn();
 extern void recall_deny_with_hint(const char *what, const char *hint) pg_attribute_noreturn();
 extern void recall_refuse_plainly(const char *message, const char *hint) pg_attribute_noreturn();
 extern void recall_reject_plainly(const char *message, const char *hint) pg_attribute_noreturn();
+
+/* bounds.c */
+extern char *recall_excerpt(const char *value);
+extern bool recall_is_longer(Datum value, int most);
 
 /* token.c */
 extern int64 recall_make_token(void);

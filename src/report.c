@@ -24,6 +24,7 @@ PG_FUNCTION_INFO_V1(recall_report);
 PG_FUNCTION_INFO_V1(recall_use_permits);
 
 #define CLOCKS_DIFFER (5 * USECS_PER_MINUTE)
+#define MAX_TEXT 200 /* characters */
 
 /* What is reported, in the order of report()'s arguments. */
 enum
@@ -105,6 +106,17 @@ has_known_result(Recorder *recorder, const Report *report)
 						   AccessShareLock, recorder->snapshot);
 	return recall_find2(&recorder->results, Int32GetDatum(recorder->tenant),
 						report->fields[BUSINESS_RESULT].value);
+}
+
+/* As _is_short() has it. */
+static bool
+is_short(const Report *report)
+{
+	for (int field = RAW_CODE; field <= AGENT; field++)
+		if (!report->fields[field].isnull &&
+			recall_is_longer(report->fields[field].value, MAX_TEXT))
+			return false;
+	return true;
 }
 
 /* ---------------------------------------------------------------- the permit and the call */
@@ -231,8 +243,8 @@ use_permit(Recorder *recorder, Report *report)
 {
 	bool has_no_record;
 
-	if (!is_in_order(report, recorder->at) || !has_known_result(recorder, report) ||
-		!delete_permit(recorder, report))
+	if (!is_in_order(report, recorder->at) || !is_short(report) ||
+		!has_known_result(recorder, report) || !delete_permit(recorder, report))
 		return;
 	append_call(recorder, report);
 	report->is_used = true;
@@ -453,9 +465,12 @@ recall_use_permits(PG_FUNCTION_ARGS)
 	qsort(reports, count, sizeof(Report), compare_permits);
 	open_recorder(&recorder, PG_GETARG_INT32(0), PG_GETARG_TIMESTAMPTZ(9));
 	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		if (i == 0 || id_of(&reports[i], CONTACT_ID) != id_of(&reports[i - 1], CONTACT_ID) ||
 			id_of(&reports[i], TOKEN) != id_of(&reports[i - 1], TOKEN))
 			use_permit(&recorder, &reports[i]);
+	}
 	close_recorder(&recorder);
 	places = places_used(reports, count);
 	tally_reports(recorder.tenant, reports, count);

@@ -97,12 +97,12 @@ check_names(const char *machine, const char *from, const char *to)
 {
 	if (!machine_exists(machine))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("unknown state machine \"%s\"", machine),
+						errmsg("unknown state machine \"%s\"", recall_excerpt(machine)),
 						errhint("recall.state_transitions() lists the state machines.")));
 	if (!state_exists(machine, from) || !state_exists(machine, to))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("unknown state \"%s\" of state machine \"%s\"",
-							   state_exists(machine, from) ? to : from, machine),
+							   recall_excerpt(state_exists(machine, from) ? to : from), machine),
 						errhint("recall.state_transitions() lists the states.")));
 }
 
