@@ -52,21 +52,23 @@ END $$;
 CREATE FUNCTION t.unlisted() RETURNS SETOF text LANGUAGE sql
 BEGIN ATOMIC
 	SELECT 'not in the list: ' || p.proname FROM pg_proc p
-	WHERE p.pronamespace = 'recall'::regnamespace AND p.proname !~ '^_' AND p.proname NOT IN (SELECT m.routine FROM t.may m)
+	WHERE p.pronamespace = 'recall'::regnamespace AND p.proname !~ '^_' AND p.oid NOT IN (SELECT m.function FROM t.listed m)
 	UNION
 	SELECT 'not in the extension: ' || m.routine FROM t.may m
-	WHERE NOT EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = 'recall'::regnamespace AND p.proname = m.routine)
+	WHERE m.routine NOT IN (SELECT l.routine FROM t.listed l)
+	UNION
+	SELECT 'several of one name: ' || m.routine FROM t.listed m WHERE m.who <> 'public' AND m.routine !~ '^_' GROUP BY m.routine HAVING count(*) > 1
 	UNION
 	SELECT 'no example: ' || m.routine FROM t.may m
 	WHERE m.example IS NULL AND m.who NOT IN ('public', 'member', 'granted', 'processor')
 	UNION
 	SELECT 'no tenant, or no record, in its example: ' || m.routine
-	FROM t.may m JOIN pg_proc p ON p.pronamespace = 'recall'::regnamespace AND p.proname = m.routine
+	FROM t.listed m JOIN pg_proc p ON p.oid = m.function
 	WHERE 'tenant_id' = ANY (p.proargnames[1:p.pronargs]) AND m.example !~ '\$'
 	OR p.proargnames[1:p.pronargs - p.pronargdefaults] && '{task_id,batch_id,contact_id,recycle_id,contact_ids}' AND t.fill(m.example) = m.example
 	UNION
 	SELECT 'neither in the audit nor a reason: ' || m.routine
-	FROM t.may m JOIN pg_proc p ON p.pronamespace = 'recall'::regnamespace AND p.proname = m.routine
+	FROM t.listed m JOIN pg_proc p ON p.oid = m.function
 	WHERE p.provolatile = 'v' AND m.who NOT IN ('public', 'member', 'granted', 'processor') AND m.leaves IS NULL
 	-- They change nothing, but a function that sets how it is planned may not be STABLE where it calls one that is volatile.
 	AND m.who <> 'read';
@@ -74,12 +76,14 @@ END;
 SELECT is(ARRAY(SELECT t.unlisted()), '{}', 'the list of rights has every public function, and no other');
 SELECT is(t.found_planted('CREATE FUNCTION recall.planted(tenant_id int) RETURNS void LANGUAGE sql RETURN NULL', 't.unlisted()'),
 	'{"not in the list: planted"}', 'a new function is found not to be in the list');
+SELECT is(t.found_planted('CREATE FUNCTION recall.preview(tenant_id int) RETURNS void LANGUAGE sql RETURN NULL', 't.unlisted()'),
+	'{"several of one name: preview"}', 'nor is one that has a name from the list');
 
 CREATE FUNCTION t.wrong_acls() RETURNS SETOF text LANGUAGE sql
 BEGIN ATOMIC
 	SELECT format('%s %s %s', k.role, CASE WHEN e.may THEN 'should execute' ELSE 'should not execute' END, p.oid::regprocedure)
 	FROM pg_proc p
-	LEFT JOIN t.may m ON m.routine = p.proname
+	LEFT JOIN t.listed m ON m.function = p.oid
 	CROSS JOIN t.kind k
 	CROSS JOIN LATERAL (SELECT CASE
 		WHEN k.is_owner OR k.role = 't_executes' THEN true -- everything was granted to it, here
@@ -115,7 +119,7 @@ END $$;
 -- What a role should be told.
 CREATE FUNCTION t.denial(m t.may, k t.kind, tenant int) RETURNS text LANGUAGE sql RETURN CASE
 	WHEN k.role = 't_nobody' THEN '42501: permission denied for schema recall'
-	WHEN NOT k.is_member THEN '42501: permission denied for function ' || (m).routine
+	WHEN NOT k.is_member THEN '42501: permission denied for function ' || split_part((m).routine, '(', 1)
 	ELSE format(E'42501: permission denied for %s\nHINT: It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().',
 		CASE (m).who WHEN 'owner' THEN 'what only the owner of the extension may do'
 			ELSE format('tenant %s, right "%s"', tenant, CASE (m).who WHEN 'dial or manage' THEN 'dial' ELSE (m).who END) END) END;
@@ -178,7 +182,7 @@ BEGIN
 	END LOOP;
 END $$;
 
-SELECT is(ARRAY(SELECT t.deviations(m, :acme, :bell)), '{}', format('%s(): every kind of role, own, foreign and missing ids', m.routine))
+SELECT is(ARRAY(SELECT t.deviations(m, :acme, :bell)), '{}', format('%s(): every kind of role, own, foreign and missing ids', split_part(m.routine, '(', 1)))
 FROM t.may m WHERE m.example IS NOT NULL;
 
 -- A function that forgets to ask, one that says what there is, one that changes something before it asks.
