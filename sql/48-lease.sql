@@ -206,7 +206,7 @@ BEGIN
 		CROSS JOIN LATERAL (
 			SELECT i.ctid AS place FROM recall.dial i
 			WHERE i.tenant_id = n.tenant_id AND i.state <> 'ready' AND i.state = 'claimed' AND i.lease_until <= at
-			LIMIT recall._turn_size()
+			LIMIT CASE WHEN recall._others_wait(n.tenant_id) THEN recall._turn_size() ELSE recall._chunk_size() END
 			FOR UPDATE SKIP LOCKED
 		) d
 	), made_unknown AS (

@@ -63,11 +63,11 @@ SELECT tenant AS other, task AS other_task FROM t.campaign(30, 'busy; unknown af
 SELECT (SELECT count(*) FROM recall.claim(:silent, :silent_task, 950)), (SELECT count(*) FROM recall.claim(:other, :other_task, 30)) AS others \gset claimed_
 UPDATE recall.dial SET lease_until = clock_timestamp() - interval '1 min' WHERE tenant_id IN (:silent, :other);
 CREATE FUNCTION t.unknown(tenant int) RETURNS bigint LANGUAGE sql RETURN (SELECT count(*) FROM recall.dial d WHERE d.tenant_id = unknown.tenant AND d.state = 'unknown');
-SELECT is(recall._expire(:run), 130::bigint, 'a step makes some of each tenant''s permits unknown');
+SELECT recall.recycle(:large, 1) AS waits \gset
+SELECT is(recall._expire(:run), 130::bigint, 'while a record waits a step makes some of each tenant''s permits unknown');
 SELECT is(ARRAY[t.unknown(:silent), t.unknown(:other)], ARRAY[100, 30]::bigint[], 'all of the one who has few');
 SELECT is((SELECT string_agg(recall._expire(:run)::text, ' ') FROM generate_series(1, 10)), '100 100 100 100 100 100 100 100 50 0', 'and then the rest');
 CREATE FUNCTION t.settled(tenant int) RETURNS bigint LANGUAGE sql RETURN (SELECT count(*) FROM recall.call k WHERE k.tenant_id = settled.tenant AND k.assumed);
-SELECT recall.recycle(:large, 1) AS waits \gset
 SELECT is((SELECT s FROM recall._settle(:run, 0, 0) s), ROW(:silent::int, 1::bigint, true), 'while a record waits few calls are settled at a time');
 SELECT is((SELECT s FROM recall._settle(:run, :silent, 1) s), ROW(:other::int, 1::bigint, false), 'and then it is another batch''s turn');
 SELECT is(ARRAY[t.settled(:silent), t.settled(:other)], ARRAY[100, 30]::bigint[], 'which has few');
