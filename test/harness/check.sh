@@ -94,6 +94,21 @@ provide_data()
 	fi
 }
 
+# Copy the server that checks itself, if one was built, into the workspace; only valgrind does without.
+provide_checked_server()
+{
+	local folder=$top/.build/checked-$major
+
+	if [ -d "$folder" ]; then
+		as_owner mkdir "$work/checked"
+		tar -C "$folder" -c --mode=u+rwX . | as_owner tar -x -C "$work/checked"
+	elif [ "$INSTRUMENT" = checked ]; then
+		die "there is no server that checks itself: make checked-server builds one"
+	else
+		say "with the packaged server valgrind does not see palloc(): make checked-server builds one that tells it"
+	fi
+}
+
 trap 'finish $?' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
@@ -105,9 +120,12 @@ clean_environment
 # fourth, the latter with what the last makes up.
 # shellcheck disable=SC2034
 more_packages=(sip-tester python3-psycopg pgbouncer python3-psycopg2 sqlsmith)
+[ "${INSTRUMENT:-}" != valgrind ] || more_packages+=(valgrind)
 ensure_packages
 make_workspace check
 copy_checkout
 provide_data
+[[ ${INSTRUMENT:-} != @(checked|valgrind) ]] || provide_checked_server
 run test/harness/server.sh "$major" recall_pgtap
 run test/harness/run_tests.sh recall_pgtap
+[ -z "${INSTRUMENT:-}" ] || run test/harness/findings.sh

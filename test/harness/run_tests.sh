@@ -17,6 +17,8 @@
 set -euo pipefail
 # shellcheck source=common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+# shellcheck source=instrument.sh
+. "$(dirname "${BASH_SOURCE[0]}")/instrument.sh"
 
 database=$1
 work=$HOME
@@ -125,7 +127,12 @@ run_tap()
 }
 
 touch "$outcomes" "$work/tap.log"
+instrument_environment
 export TALLY=$outcomes PERL5LIB=$top/test/harness
+
+# A fault that was planted need not wait until a test comes along; the session may die of it.
+[ -z "${PLANT:-}" ] ||
+	psql -qX -d postgres -c 'CREATE EXTENSION recall' -c 'SELECT recall._chunk_size()' -c 'DROP EXTENSION recall' || true
 
 mapfile -t regress < <(wanted regress test/sql/*.sql)
 mapfile -t isolation < <(wanted isolation test/specs/*.spec)

@@ -9,26 +9,40 @@
 set -euo pipefail
 # shellcheck source=common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+# shellcheck source=instrument.sh
+. "$(dirname "${BASH_SOURCE[0]}")/instrument.sh"
 
 major=$1 database=$2
 work=$HOME
 
+# Copy the extensions with which the tests run from the system's server.
+copy_extensions()
+{
+	cp -a "/usr/share/postgresql/$major/extension"/{pgtap,pg_cron}* "$work/server/usr/share/postgresql/$major/extension"
+	cp -a "/usr/lib/postgresql/$major/lib/pg_cron.so" "$work/server/usr/lib/postgresql/$major/lib"
+}
+
 copy_server()
 {
-	local folder
+	local folder root=
 
+	[ ! -d "$work/checked" ] || root=$work/checked
 	for folder in "lib/postgresql/$major" "share/postgresql/$major"; do
 		mkdir -p "$work/server/usr/${folder%/*}"
-		cp -a "/usr/$folder" "$work/server/usr/$folder"
+		cp -a "$root/usr/$folder" "$work/server/usr/$folder"
 	done
-	ln -s /usr/include "$work/server/usr/include"
+	[ -z "$root" ] || copy_extensions
+	ln -s "$root/usr/include" "$work/server/usr/include"
 	ln -s "server/usr/lib/postgresql/$major/bin" "$work/bin"
 }
 
-# Build everything and install it, with warnings as errors; show the output only when that fails.
+# Build everything and install it, with warnings as errors unless instrumented; show the output only when that fails.
 build()
 {
-	make -B -j2 COPT=-Werror install >"$work/build.log" 2>&1 || {
+	local flags
+
+	mapfile -t flags < <(build_flags)
+	make -B -j2 "${flags[@]}" install >"$work/build.log" 2>&1 || {
 		tail -n 100 "$work/build.log"
 		die "recall does not build"
 	}
@@ -49,6 +63,7 @@ create_cluster()
 		cron.database_name = '$database'
 		cron.host = '$PGHOST'
 	END
+	instrument_settings >>"$work/cluster/postgresql.conf"
 }
 
 start_server()
@@ -61,6 +76,8 @@ start_server()
 }
 
 copy_server
+instrument_server
+instrument_environment
 say "building"
 build
 create_cluster
