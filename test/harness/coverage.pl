@@ -28,18 +28,11 @@ sub lines_of
 
 	while ($text =~ /\b(?:$macro)\s*(?=\()/g)
 	{
-		my $depth = 0;
-		my $line = 1 + (substr($text, 0, $-[0]) =~ tr/\n//);
+		my $first = 1 + (substr($text, 0, $-[0]) =~ tr/\n//);
 
-		$lines{$line} = 1;
 		# Parentheses in texts come in pairs here.
-		foreach my $character (split //, substr($text, $+[0]))
-		{
-			$depth++ if $character eq '(';
-			$depth-- if $character eq ')';
-			$lines{++$line} = 1 if $character eq "\n";
-			last if $depth == 0;
-		}
+		substr($text, $+[0]) =~ /^(\((?:[^()]++|(?1))*\))/;
+		$lines{$_} = 1 foreach $first .. $first + ($1 =~ tr/\n//);
 	}
 	return %lines;
 }
