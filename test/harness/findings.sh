@@ -35,8 +35,10 @@ print_findings()
 			[ "${#files[@]}" -eq 0 ] || valgrind_reports "${files[@]}"
 			;;
 	esac
-	# The logs of all servers: those of TAP lie in the copy of the checkout.
-	find "$HOME/cluster.log" tree -name '*.log' -exec grep -hE 'TRAP: |terminated by signal (6|11)|write past chunk end' {} + || true
+	# The logs of all servers: those of TAP lie in the copy of the checkout. UndefinedBehaviorSanitizer writes there, and has the
+	# process exit, which a server process otherwise does with FATAL only.
+	find "$HOME/cluster.log" tree -name '*.log' -exec grep -hE \
+		': runtime error: |AddressSanitizer|TRAP: |server process .* (terminated by signal (6|11)|exited with exit code)|write past chunk end' {} + || true
 }
 
 cd "$HOME"

@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Reads behind an array on the stack. */
-static __attribute__((unused, noinline)) int
+static __attribute__((unused, noipa)) int
 plant_stack(int size)
 {
 	char bytes[16];
@@ -21,7 +21,7 @@ plant_stack(int size)
 }
 
 /* Reads memory that was given back to the C library. */
-static __attribute__((unused, noinline)) int
+static __attribute__((unused, noipa)) int
 plant_free(int size)
 {
 	volatile char *bytes = malloc(16);
@@ -31,7 +31,7 @@ plant_free(int size)
 }
 
 /* Goes beyond the largest number. */
-static __attribute__((unused, noinline)) int
+static __attribute__((unused, noipa)) int
 plant_overflow(int size)
 {
 	volatile int sum = size > 0 ? INT_MAX : 0;
@@ -41,7 +41,7 @@ plant_overflow(int size)
 }
 
 /* Decides by what was never written. */
-static __attribute__((unused, noinline)) int
+static __attribute__((unused, noipa)) int
 plant_unwritten(int size)
 {
 	volatile int *numbers = malloc(16 * sizeof(int));
@@ -56,7 +56,7 @@ extern void *palloc(size_t size);
 extern void pfree(void *pointer);
 
 /* Reads behind what palloc() gave: only a server that tells valgrind of it makes that show. */
-static __attribute__((unused, noinline)) int
+static __attribute__((unused, noipa)) int
 plant_palloc(int size)
 {
 	volatile char *bytes = memset(palloc(24), 0, 24);
@@ -67,7 +67,7 @@ plant_palloc(int size)
 }
 
 /* Writes behind it: such a server with assertions finds that when the memory is given back. */
-static __attribute__((unused, noinline)) int
+static __attribute__((unused, noipa)) int
 plant_overrun(int size)
 {
 	volatile char *bytes = palloc(24);
