@@ -12,8 +12,6 @@
 
 #define MAX_WORD 50 /* a longer word is nobody's typing error */
 
-#undef recall_parse_fail /* what an analyzer is told of it */
-
 bool
 recall_parse_fail(ParseError *error, int position, const char *format, ...)
 {

@@ -20,10 +20,6 @@ typedef struct ParseError
 /* Fill in the error and return false, so that a parser can "return parse_fail(...)". */
 extern bool recall_parse_fail(ParseError *error, int position, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-#ifdef __clang_analyzer__
-/* It sees one file at a time, and would believe that a parser goes on after a failure. */
-#define recall_parse_fail(...) ((void) recall_parse_fail(__VA_ARGS__), false)
-#endif
 
 /* Add a hint to an error; a further call replaces it. */
 extern void recall_parse_hint(ParseError *error, const char *format, ...)

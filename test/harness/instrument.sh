@@ -23,7 +23,7 @@ build_flags()
 
 	case $instrument in
 		sanitize) printf '%s\n' with_llvm=no SHLIB_LINK=-fsanitize=address,undefined \
-			"COPT=-O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -U_FORTIFY_SOURCE$plant" ;;
+			"COPT=-O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-wrapv -fno-omit-frame-pointer -U_FORTIFY_SOURCE$plant" ;;
 		valgrind | checked) printf '%s\n' with_llvm=no "COPT=-O1 -fno-omit-frame-pointer$plant" ;;
 		coverage) printf '%s\n' with_llvm=no SHLIB_LINK=--coverage 'COPT=--coverage -O0 -U_FORTIFY_SOURCE' ;;
 		*) echo COPT=-Werror ;;
