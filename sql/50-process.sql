@@ -250,7 +250,7 @@ BEGIN
 		IF expires THEN
 			COMMIT;
 			SET TRANSACTION ISOLATION LEVEL READ COMMITTED; -- a lock must be followed by a fresh look
-				expires := recall._expire(run) OPERATOR(pg_catalog.>) 0; -- the search_path is the caller's
+			expires := recall._expire(run) OPERATOR(pg_catalog.>) 0; -- the search_path is the caller's
 		END IF;
 		IF settles THEN
 			COMMIT;

@@ -39,7 +39,7 @@ BEGIN
 		WHERE p.pronamespace = 'recall'::pg_catalog.regnamespace
 		AND p.proname IN ('policy', '_policy_eq', '_policy_ne', '_policy_hash', '_policy_hash_extended', 'policy_rules',
 			'policy_limits', 'matches', 'history', 'judge', '_policy_to_jsonb', '_policy_from_jsonb', '_policy_selector_to_jsonb',
-			'_policy_duration', '_policy_check_keys', '_policy_from_scalar', '_policy_from_list',
+			'_policy_duration', '_policy_check_keys', '_check_size', '_policy_from_scalar', '_policy_from_list',
 			'_policy_selector_from_jsonb', '_policy_items', '_nearest', '_calling_hours_eq', '_calling_hours_ne', '_calling_hours_hash',
 			'_calling_hours_hash_extended', 'is_open', 'next_open', 'failure_causes', 'failure_cause', 'transition',
 			'state_transitions')
