@@ -66,14 +66,14 @@ INSERT INTO t.checks VALUES
 	SELECT r.name::text FROM t.routine r
 	WHERE has_function_privilege('public', r.oid, 'EXECUTE')
 	AND (r.prosecdef OR r.provolatile <> 'i'
-		OR r.proname !~ '^_(policy|calling_hours)_|^(_nearest|policy|policy_rules|policy_limits|matches|history|judge|is_open|next_open|failure_causes?|transition|state_transitions)$')
+		OR r.proname !~ '^_(policy|calling_hours)_|^(_nearest|_check_size|policy|policy_rules|policy_limits|matches|history|judge|is_open|next_open|failure_causes?|transition|state_transitions)$')
 	-- Its answers come from a table that says the same to everybody.
 	AND r.name::text <> 'recall.failure_cause(text,text)'$$,
 	'GRANT EXECUTE ON FUNCTION recall._caller() TO PUBLIC', 'recall._caller()'),
 ('PUBLIC executes nothing internal but what belongs to the value types', $$
 	SELECT r.name::text FROM t.routine r
 	WHERE r.proname ~ '^_' AND has_function_privilege('public', r.oid, 'EXECUTE')
-	AND r.proname !~ '^_(policy|calling_hours)_|^_nearest$'$$,
+	AND r.proname !~ '^_(policy|calling_hours)_|^_(nearest|check_size)$'$$,
 	'GRANT EXECUTE ON FUNCTION recall._matching_rule(recall.policy, recall.failure_cause, text) TO PUBLIC',
 	'recall._matching_rule(recall.policy,recall.failure_cause,text)'),
 ('SECURITY DEFINER and PL/pgSQL have a pinned path, but for the procedure that COMMITs', $$
