@@ -21,6 +21,11 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION recall._role_name(regrole) IS 'The name of a role. Raises 22023 when there is none.';
 
+CREATE FUNCTION recall._steps() RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN 'recall._begin_tick(), recall._expire(bigint), recall._settle(bigint, int, bigint), recall._step(bigint, int), recall._end_tick(bigint)';
+COMMENT ON FUNCTION recall._steps() IS 'The steps that recall.process() calls with the rights of its caller.';
+
 CREATE FUNCTION recall.grant_scheduler(role regrole) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -31,8 +36,7 @@ BEGIN
 	PERFORM recall._lock_grants();
 	EXECUTE format('GRANT USAGE ON SCHEMA recall TO %I', scheduler);
 	EXECUTE format('GRANT EXECUTE ON PROCEDURE recall.process() TO %I', scheduler);
-	EXECUTE format('GRANT EXECUTE ON FUNCTION recall._begin_tick(), recall._expire(bigint), recall._settle(bigint, int, bigint), '
-		'recall._step(bigint, int), recall._end_tick(bigint) TO %I', scheduler);
+	EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', recall._steps(), scheduler);
 END $$;
 COMMENT ON FUNCTION recall.grant_scheduler(regrole) IS
 'Lets a role CALL recall.process(), with EXECUTE on it and on its steps and USAGE on the schema, and do nothing else. Right: the extension''s owner. Errors: 42501; 22023 no such role.';
@@ -46,8 +50,7 @@ BEGIN
 	scheduler := recall._role_name(role);
 	PERFORM recall._lock_grants();
 	EXECUTE format('REVOKE ALL ON PROCEDURE recall.process() FROM %I', scheduler);
-	EXECUTE format('REVOKE ALL ON FUNCTION recall._begin_tick(), recall._expire(bigint), recall._settle(bigint, int, bigint), '
-		'recall._step(bigint, int), recall._end_tick(bigint) FROM %I', scheduler);
+	EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %I', recall._steps(), scheduler);
 	IF NOT EXISTS (SELECT FROM recall.member m WHERE m.role = revoke_scheduler.role) THEN
 		EXECUTE format('REVOKE USAGE ON SCHEMA recall FROM %I', scheduler);
 	END IF;

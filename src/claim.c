@@ -7,7 +7,7 @@
  * do-not-call list are asked again in SQL (_claim_others()), which takes them one by one.
  *
  * With synchronous_commit off a crash forgets the last commits, after which a permit that rang
- *would be ready again: so the commit of a claim waits for the disk, whatever the setting.
+ * would be ready again: so the commit of a claim waits for the disk, whatever the setting.
  *
  * A permit that somebody else is changing is passed over. Two claims that take permits of one
  * number at the same moment are told apart by a unique index: the one that comes second undoes what

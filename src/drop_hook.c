@@ -3,9 +3,9 @@
  *		No scheduled job outlives the extension.
  *
  * A row of pg_cron's table depends on nothing, so DROP EXTENSION recall would leave a job behind
- *that fails every five minutes. When the drop is over, the function that could clean up is gone
- *with it; hence an event trigger before the command, which reads in the parse tree what will be
- *dropped. When the command fails after all, the removal of the job is rolled back with it.
+ * that fails every five minutes. When the drop is over, the function that could clean up is gone
+ * with it; hence an event trigger before the command, which reads in the parse tree what will be
+ * dropped. When the command fails after all, the removal of the job is rolled back with it.
  */
 #include "recall.h"
 

@@ -1,7 +1,7 @@
 /*
  * lock.c
  *		Locks of what recall has no row for, or none that it wants to write: a batch, a press, the
- *grants.
+ * grants.
  *
  * They are advisory locks of the transaction, but not those of pg_advisory_xact_lock(), which
  * anybody can take: a stranger who knew the key would stop another tenant's batch for as long as he

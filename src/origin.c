@@ -3,11 +3,11 @@
  *		Whether the database is the one whose calls it knows, or a copy of it.
  *
  * A copy does not know what was rung after its last moment. So recall.origin notes where the
- *history was last known to be whole: the system's identifier, the database and the timeline. A
- *promoted standby and a recovery to a point in time have another timeline; a restored dump, an
- *upgraded cluster and a database made from a template have another system or database. A dump that
- *is restored where it came from has none of these, and is told by the row itself, which somebody
- *else than its author has written.
+ * history was last known to be whole: the system's identifier, the database and the timeline. A
+ * promoted standby and a recovery to a point in time have another timeline; a restored dump, an
+ * upgraded cluster and a database made from a template have another system or database. A dump that
+ * is restored where it came from has none of these, and is told by the row itself, which somebody
+ * else than its author has written.
  *
  * Nothing is remembered from one call to the next: the one row is read each time, in a microsecond,
  * so no answer is older than the snapshot that is looked with.

@@ -3,8 +3,8 @@
  *		Telephone numbers: "+" and 7 to 15 digits, the form of ITU-T E.164.
  *
  * Nothing is guessed or stripped: a number that is written otherwise is refused at the character
- *where it goes wrong, so that two spellings of one number can never be two people. An error does
- *not show it whole (see mask.c).
+ * where it goes wrong, so that two spellings of one number can never be two people. An error does
+ * not show it whole (see mask.c).
  */
 #include "recall.h"
 

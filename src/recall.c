@@ -10,6 +10,10 @@
  *	history.c				a contact's calls as a value
  *	judge*.c				whether, when and on which number a contact is called again
  *	number_calls.c			the calls to a number, looked up once
+ *	table.c					reading and writing recall's tables by key
+ *	terms.c					what all permits of a task are asked about
+ *	claim.c, report.c		handing permits out, booking what became of them
+ *	lease.c, tally.c		how long a permit is out; what became of a record's
  *	number_out.c			whether a call to a number is out
  *	token.c					fencing tokens
  *	walk.c					where a claim begins in a long queue
@@ -22,6 +26,7 @@
  *	caller.c				who is calling, and reading a table with the caller's rights
  *	lock.c					locks that nobody else can take
  *	phone_number.c			telephone numbers
+ *	mask.c, number_hash.c	numbers that are not shown whole; what is left of an erased one
  *	bounds.c				how large a value may be
  *	raise.c					the refusals
  *	drop_hook.c				no scheduled job outlives the extension

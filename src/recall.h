@@ -3,7 +3,7 @@
  *		What the C files of recall share with each other and with the server.
  *
  * The heart (parse, print, pack and match of the value types) is pure C without the server, so that
- *it can be fuzzed by itself; the files that include this header bind it to SQL.
+ * it can be fuzzed by itself; the files that include this header bind it to SQL.
  */
 #ifndef RECALL_H
 #define RECALL_H

@@ -3,8 +3,8 @@
  *		Reporting: the permit goes, and the completed call is appended, in one transaction.
  *
  * Nearly always the token is that of the contact's permit and nothing is wrong with the report;
- *that is done here. Whatever else it may be (reported before, settled meanwhile, a fault) is found
- *out in SQL, by _report().
+ * that is done here. Whatever else it may be (reported before, settled meanwhile, a fault) is found
+ * out in SQL, by _report().
  */
 #include "recall.h"
 

@@ -24,6 +24,7 @@
 #include "commands/extension.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "table.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -85,19 +86,6 @@ is_owner(void)
 	return may_act_as(recall_extension_owner());
 }
 
-/* Open one of the extension's tables and scan what it has of a tenant, by an index that begins so.
- */
-static SysScanDesc
-scan_tenant(Relation table, const char *index, int32 tenant, ScanKeyData *key)
-{
-	Oid schema = RelationGetNamespace(table);
-
-	ScanKeyInit(key, get_attnum(RelationGetRelid(table), "tenant_id"), BTEqualStrategyNumber,
-				F_INT4EQ, Int32GetDatum(tenant));
-	return systable_beginscan(table, get_relname_relid(index, schema), true, GetActiveSnapshot(), 1,
-							  key);
-}
-
 Relation
 recall_open_relation(const char *name)
 {
@@ -107,13 +95,13 @@ recall_open_relation(const char *name)
 bool
 recall_tenant_exists(int32 tenant)
 {
-	Relation table = recall_open_relation("tenant");
-	ScanKeyData key;
-	SysScanDesc scan = scan_tenant(table, "tenant_pkey", tenant, &key);
-	bool exists = HeapTupleIsValid(systable_getnext(scan));
+	Search tenants;
+	bool exists;
 
-	systable_endscan(scan);
-	table_close(table, AccessShareLock);
+	recall_open_search(&tenants, &recall_tenant, "tenant_pkey", 1, AccessShareLock,
+					   GetActiveSnapshot());
+	exists = recall_find1(&tenants, Int32GetDatum(tenant));
+	recall_close_search(&tenants);
 	return exists;
 }
 

@@ -3,8 +3,8 @@
  *		The state machines: one table says which moves are legal.
  *
  * Code that moves a record writes SET state = recall.transition(machine, state, 'next'); the
- *trigger check_transition() stands behind it, for whoever writes to a table by hand. A state
- *without a way out is final. What a move means, and who may make it, is left to SQL.
+ * trigger check_transition() stands behind it, for whoever writes to a table by hand. A state
+ * without a way out is final. What a move means, and who may make it, is left to SQL.
  */
 #include "recall.h"
 
