@@ -311,6 +311,6 @@ CREATE FUNCTION recall.claim(
 RETURNS TABLE (
 	contact_id bigint, number text, attempt int, token bigint, lease_until timestamptz, priority int, reference text,
 	attributes jsonb, recycle_id bigint, batch_id bigint, due_at timestamptz, agent text)
-LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS 'MODULE_PATHNAME', 'recall_claim';
+LANGUAGE c AS 'MODULE_PATHNAME', 'recall_claim';
 COMMENT ON FUNCTION recall.claim(int, bigint, int, interval, text) IS
 'Hands out permits to dial: those of a task that are due, by priority, due time and contact, up to max_rows (1 to 10 000). Ring when the transaction has committed, and report before lease_until, after a lease of 1 second to 1 day. Each permit has a token that report(), extend() and release() ask for; attempt is a forecast; agent: who promised to call back; dialer: what the caller calls itself, up to 200 characters. Calling hours, the do-not-call list, limits and quiets of the task''s policy and of the recycle''s are asked again: what may not be dialled now is put off, gets another number of the contact, or is taken out of the queue, which the audit notes. A number is out once at a time. Nothing while the task is not executing; permits of suspended batches and paused recycles wait. Right: dial. Errors: 42501; 22023 max_rows, the lease or the dialer''s name out of range; 55000 above READ COMMITTED, or in a copy of the database until recall.accept_history().';

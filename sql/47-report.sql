@@ -277,20 +277,19 @@ CREATE FUNCTION recall.report(
 	tenant_id int, contact_id bigint, token bigint, failure_cause recall.failure_cause, business_result text,
 	started_at timestamptz, ended_at timestamptz, raw_code text DEFAULT NULL, agent text DEFAULT NULL)
 RETURNS text
-LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'recall_report';
+LANGUAGE c AS 'MODULE_PATHNAME', 'recall_report';
 COMMENT ON FUNCTION recall.report(int, bigint, bigint, recall.failure_cause, text, timestamptz, timestamptz, text, text) IS
 'Reports how a claimed call ended: appends the completed call and uses up the permit whose token it is. failure_cause: null = answered, recall.failure_cause() finds it from an outside code; business_result: one of the tenant''s codes, or null; started_at <= ended_at <= now + 5 min, null = since the claim, until now; raw_code: the outcome as the outside system wrote it; agent: who spoke; up to 200 characters each. Returns "recorded", also when the lease had run out and when it corrects a call whose outcome was assumed meanwhile; or "duplicate" when this token was reported before: then nothing changes. Where the task recalls automatically, the contact''s next permit is made. Right: dial. Errors: 42501; 22023 an unknown result, times out of order, a text too long; 55000 the token is not that of a permit of the contact.';
 
-CREATE FUNCTION recall.report_many(
+CREATE FUNCTION recall._report_many(
 	tenant_id int, contact_ids bigint[], tokens bigint[], failure_causes recall.failure_cause[], business_results text[],
-	started_at timestamptz[], ended_at timestamptz[], raw_codes text[] DEFAULT NULL, agents text[] DEFAULT NULL)
+	started_at timestamptz[], ended_at timestamptz[], raw_codes text[], agents text[])
 RETURNS TABLE (contact_id bigint, outcome text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	reports int := cardinality(contact_ids);
 	dimensions text := format('[1:%s]', reports);
 BEGIN
-	PERFORM recall._require(tenant_id, 'dial');
 	IF reports = 0 AND cardinality(tokens) = 0 THEN
 		RETURN;
 	ELSIF reports > 10000 THEN
@@ -307,5 +306,13 @@ BEGIN
 	FROM ROWS FROM (unnest(contact_ids), unnest(recall._report(tenant_id, contact_ids, tokens, failure_causes, business_results, started_at,
 		ended_at, raw_codes, agents, true))) r;
 END $$;
+COMMENT ON FUNCTION recall._report_many(int, bigint[], bigint[], recall.failure_cause[], text[], timestamptz[], timestamptz[], text[], text[]) IS
+'Reports calls of which something is to be asked, or refuses them. Errors as of recall.report_many().';
+
+CREATE FUNCTION recall.report_many(
+	tenant_id int, contact_ids bigint[], tokens bigint[], failure_causes recall.failure_cause[], business_results text[],
+	started_at timestamptz[], ended_at timestamptz[], raw_codes text[] DEFAULT NULL, agents text[] DEFAULT NULL)
+RETURNS TABLE (contact_id bigint, outcome text)
+LANGUAGE c AS 'MODULE_PATHNAME', 'recall_report_many';
 COMMENT ON FUNCTION recall.report_many(int, bigint[], bigint[], recall.failure_cause[], text[], timestamptz[], timestamptz[], text[], text[]) IS
 'Reports up to 10 000 calls as recall.report() does, all or none, one in each place of the arrays; a null array is one of nulls. Returns a row for each, in their order, with "recorded" or "duplicate". Right: dial. Errors: as of recall.report(), naming the first bad report; 22023 also arrays of different lengths, or too many.';

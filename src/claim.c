@@ -9,11 +9,10 @@
  * With synchronous_commit off a crash forgets the last commits, after which a permit that rang
  * would be ready again: so the commit of a claim waits for the disk, whatever the setting.
  *
- * A permit that somebody else is changing is passed over. Two claims that take permits of one
- * number at the same moment are told apart by a unique index: the one that comes second undoes what
- * it did and begins again.
+ * A permit that somebody else is changing is passed over. A unique index tells of a number that is
+ * out already, also when the claim that took it has not committed yet: the permit goes back then.
  */
-#include "recall.h"
+#include "as_owner.h"
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
@@ -22,7 +21,6 @@
 #include "funcapi.h"
 #include "lease.h"
 #include "miscadmin.h"
-#include "number_out.h"
 #include "parser/parse_func.h"
 #include "table.h"
 #include "tcop/utility.h"
@@ -32,7 +30,6 @@
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 #include "walk.h"
@@ -43,7 +40,7 @@ extern Datum recall_is_open(PG_FUNCTION_ARGS);
 
 #define MAX_ROWS 10000
 #define MAX_DIALER 200 /* characters */
-#define ATTEMPTS 5	   /* to take permits whose number nobody else takes at the same moment */
+#define LOCK_TIMEOUT "1s"
 
 /* The columns that claim() returns. */
 enum
@@ -91,10 +88,8 @@ typedef struct Picker
 {
 	Search queue;
 	Search contacts;
-	Search out;
 	Search records;		 /* opened when there is one to look up */
 	Search suppressions; /* opened when the tenant suppresses any number */
-	SnapshotData out_snapshot;
 	Snapshot snapshot;
 	Writer dial;
 	Oid claimed;
@@ -204,7 +199,7 @@ has_policy_of_task(const Claim *claim, Picker *picker, int64 record)
 	if (claim->terms->policy == NULL)
 		return false;
 	if (picker->records.scan == NULL)
-		recall_open_search(&picker->records, &recall_recycle, "recycle_pkey", 2, AccessShareLock,
+		recall_open_search(&picker->records, &recall_recycle_pkey, 2, AccessShareLock,
 						   picker->snapshot);
 	if (!recall_find2(&picker->records, Int32GetDatum(claim->tenant), Int64GetDatum(record)))
 		return false;
@@ -225,7 +220,7 @@ is_suppressed(const Claim *claim, Picker *picker, Datum number)
 	if (!claim->terms->suppresses)
 		return false;
 	if (list->scan == NULL)
-		recall_open_search(list, &recall_suppression, "suppression_tenant_id_number_task_id_key", 2,
+		recall_open_search(list, &recall_suppression_tenant_id_number_task_id_key, 2,
 						   AccessShareLock, picker->snapshot);
 	for (found = recall_find2(list, Int32GetDatum(claim->tenant), number); found;
 		 found = recall_next(list))
@@ -260,34 +255,22 @@ is_open_for(const Claim *claim, Picker *picker)
 	return DatumGetBool(recall_is_open(call)) && !call->isnull;
 }
 
-/* What a permit is that is due. */
-typedef enum Kind
-{
-	TAKEN, /* by somebody whose claim has not committed yet */
-	PLAIN, /* it may be dialled, and nothing more is to be asked of it */
-	OTHER
-} Kind;
-
-static Kind
-kind_of_permit(const Claim *claim, Picker *picker)
+/* Whether a permit that is due may be dialled, and nothing more is to be asked of it. */
+static bool
+is_plain(const Claim *claim, Picker *picker)
 {
 	const Search *queue = &picker->queue;
-	Datum contact = recall_known(queue, DIAL_contact_id);
-	Datum number = recall_known(queue, DIAL_number);
 	bool has_no_record;
 	int64 record = DatumGetInt64(recall_value(queue, DIAL_recycle_id, &has_no_record));
 
-	if (recall_is_out(&picker->out, claim->tenant, number))
-		return recall_known(&picker->out, DIAL_contact_id) == contact ? TAKEN : OTHER;
 	if (has_no_record
 			? claim->terms->limited && DatumGetInt32(recall_known(queue, DIAL_attempt)) > 1
 			: !has_policy_of_task(claim, picker, record))
-		return OTHER;
-	if (is_suppressed(claim, picker, number) ||
-		!recall_find2(&picker->contacts, Int32GetDatum(claim->tenant), contact) ||
-		!is_open_for(claim, picker))
-		return OTHER;
-	return PLAIN;
+		return false;
+	return !is_suppressed(claim, picker, recall_known(queue, DIAL_number)) &&
+		   recall_find2(&picker->contacts, Int32GetDatum(claim->tenant),
+						recall_known(queue, DIAL_contact_id)) &&
+		   is_open_for(claim, picker);
 }
 
 /* ---------------------------------------------------------------- taking */
@@ -336,7 +319,19 @@ write_permit(Picker *picker)
 	return outcome == TM_Ok;
 }
 
-/* Claim the permit that the queue is at. */
+/* Make a claimed permit ready again: its number is out. */
+static void
+put_back(Picker *picker)
+{
+	ItemPointerData claimed = picker->dial.slot->tts_tid;
+
+	CommandCounterIncrement();
+	recall_copy_row(&picker->dial, picker->queue.slot);
+	if (recall_update(&picker->dial, &claimed, picker->snapshot, true) != TM_Ok)
+		elog(ERROR, "a permit that this command has claimed was changed");
+}
+
+/* Claim the permit that the queue is at, and is plain; false when somebody else is changing it. */
 static bool
 take(Claim *claim, Picker *picker)
 {
@@ -352,8 +347,21 @@ take(Claim *claim, Picker *picker)
 		recall_set(dial, DIAL_dialer, claim->dialer.value);
 	if (!write_permit(picker))
 		return false;
-	add_permit(claim, picker, token);
+	if (dial->conflicts)
+		put_back(picker);
+	else
+		add_permit(claim, picker, token);
 	return true;
+}
+
+/* Look at the permit that the queue is at: claim it, or leave it to be asked about, in its turn;
+ * false when it is none any more, or somebody else's. */
+static bool
+look_at(Claim *claim, Picker *picker)
+{
+	if (recall_is_contested(&picker->queue) && !recall_try_lock(&picker->queue))
+		return false;
+	return !is_plain(claim, picker) || take(claim, picker);
 }
 
 static void
@@ -361,11 +369,10 @@ open_picker(Picker *picker, Snapshot snapshot)
 {
 	memset(picker, 0, sizeof(Picker));
 	picker->snapshot = snapshot;
-	recall_open_search(&picker->queue, &recall_dial, "dial_queue", 2, RowExclusiveLock, snapshot);
-	recall_open_search(&picker->contacts, &recall_contact, "contact_pkey", 2, AccessShareLock,
-					   snapshot);
-	recall_open_out(&picker->out, &picker->out_snapshot);
+	recall_open_search(&picker->queue, &recall_dial_queue, 2, RowExclusiveLock, snapshot);
+	recall_open_search(&picker->contacts, &recall_contact_pkey, 2, AccessShareLock, snapshot);
 	recall_open_writer(&picker->dial, picker->queue.table);
+	picker->dial.lenient = list_make1_oid(recall_find_index(&recall_dial_number_out));
 	picker->claimed = recall_label(picker->queue.table, DIAL_state, "claimed");
 	picker->is_open.fn_mcxt = CurrentMemoryContext;
 	picker->top = PG_INT32_MAX;
@@ -377,7 +384,6 @@ close_picker(Picker *picker)
 	recall_close_search(&picker->records);
 	recall_close_search(&picker->suppressions);
 	recall_close_writer(&picker->dial);
-	recall_close_search(&picker->out);
 	recall_close_search(&picker->contacts);
 	recall_close_search(&picker->queue);
 }
@@ -401,59 +407,13 @@ claim_plain(Claim *claim)
 	else
 		begin_below(&picker);
 	while (looked_at < claim->max_rows && go_on(claim, &picker))
-	{
-		Kind kind = kind_of_permit(claim, &picker);
-
-		if (kind == OTHER || (kind == PLAIN && take(claim, &picker)))
+		if (look_at(claim, &picker))
 			looked_at++;
-	}
 	recall_walk_passes();
 	claim->is_exhausted = claim->count == looked_at;
 	close_picker(&picker);
 	PopActiveSnapshot();
 	CommandCounterIncrement();
-}
-
-/* The same in a subtransaction; false, and nothing was taken, when somebody took one of the numbers
- * at the same moment. */
-static bool
-try_to_claim_plain(Claim *claim)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool succeeded = true;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		claim_plain(claim);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION &&
-			error->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED &&
-			error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
-		{
-			MemoryContextSwitchTo(context);
-			CurrentResourceOwner = owner;
-			ReThrowError(error);
-		}
-		FreeErrorData(error);
-		claim->count = 0;
-		succeeded = false;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return succeeded;
 }
 
 /* ---------------------------------------------------------------- the others */
@@ -517,6 +477,7 @@ claim_others(Claim *claim)
 {
 	Interval lease = { .time = claim->lease };
 	Place last;
+	AsOwner before;
 	Datum values[12] = {
 		Int32GetDatum(claim->tenant),
 		Int64GetDatum(claim->task),
@@ -534,11 +495,13 @@ claim_others(Claim *claim)
 		last = place_of(&claim->permits[claim->count - 1]);
 	set_place(values + 9, nulls + 9, claim->count > 0 ? &last : NULL);
 
+	recall_begin_as_owner(&before, LOCK_TIMEOUT);
 	SPI_connect();
 	if (SPI_execute_plan(others_plan(), values, nulls, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "_claim_others() gave %s", SPI_result_code_string(SPI_result));
 	add_found(claim);
 	SPI_finish();
+	recall_end_as_owner(&before);
 }
 
 /* ---------------------------------------------------------------- claim() */
@@ -566,17 +529,20 @@ check_arguments(FunctionCallInfo fcinfo)
 /* Make the outcome of permits unknown whose lease has run out, unless that was looked after a
  * moment ago. */
 static void
-expire_leases(const Claim *claim, Oid schema)
+expire_leases(const Claim *claim)
 {
 	Place nowhere;
 	Oid types[] = { INT4OID, TIMESTAMPTZOID };
+	AsOwner before;
 
-	if (recall_begin_walk_in(get_relname_relid("dial_number_out", schema), claim->tenant, 0,
+	if (recall_begin_walk_in(recall_find_index(&recall_dial_number_out), claim->tenant, 0,
 							 claim->at, &nowhere))
 		return;
+	recall_begin_as_owner(&before, LOCK_TIMEOUT);
 	OidFunctionCall2(LookupFuncName(list_make2(makeString("recall"), makeString("_expire_leases")),
 									2, types, false),
 					 Int32GetDatum(claim->tenant), TimestampTzGetDatum(claim->at));
+	recall_end_as_owner(&before);
 }
 
 static void
@@ -594,14 +560,11 @@ read_terms(Claim *claim, bool has_task)
 static void
 claim_permits(Claim *claim)
 {
-	int attempts = ATTEMPTS;
-
 	claim->has_start =
 		recall_begin_walk_in(claim->queue, claim->tenant, claim->task, claim->at, &claim->start);
 	claim->permits = palloc(claim->max_rows * sizeof(Permit));
 	if (!claim->terms->per_number)
-		while (!try_to_claim_plain(claim) && --attempts > 0)
-			;
+		claim_plain(claim);
 	if (claim->count < claim->max_rows && !claim->is_exhausted)
 		claim_others(claim);
 	else if (claim->count > 0)
@@ -633,9 +596,8 @@ recall_claim(PG_FUNCTION_ARGS)
 {
 	Claim claim = { 0 };
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Oid schema = get_namespace_oid("recall", false);
 
-	InitMaterializedSRF(fcinfo, 0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	recall_require_dial(fcinfo);
 	check_arguments(fcinfo);
 	PreventCommandIfReadOnly("recall.claim()");
@@ -647,10 +609,10 @@ recall_claim(PG_FUNCTION_ARGS)
 	claim.max_rows = PG_GETARG_INT32(2);
 	claim.dialer = fcinfo->args[4];
 	claim.at = GetCurrentTimestamp();
-	claim.queue = get_relname_relid("dial_queue", schema);
+	claim.queue = recall_find_index(&recall_dial_queue);
 
 	read_terms(&claim, !PG_ARGISNULL(1));
-	expire_leases(&claim, schema);
+	expire_leases(&claim);
 	if (!claim.terms->is_executing)
 		return (Datum) 0;
 	claim_permits(&claim);

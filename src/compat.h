@@ -24,14 +24,17 @@
 #define UpdatedIndexes TU_UpdateIndexes
 #define NO_INDEXES TU_None
 #define ONLY_SUMMARIZING(indexes) ((indexes) == TU_Summarizing)
-#define recall_insert_index_entries(target, slot, executor, is_update, only_summarizing)           \
-	ExecInsertIndexTuples(target, slot, executor, is_update, false, NULL, NIL, only_summarizing)
+#define recall_insert_index_entries(target, slot, executor, is_update, conflicts, lenient,         \
+									only_summarizing)                                              \
+	ExecInsertIndexTuples(target, slot, executor, is_update, lenient != NIL, conflicts, lenient,   \
+						  only_summarizing)
 #else
 #define UpdatedIndexes bool
 #define NO_INDEXES false
 #define ONLY_SUMMARIZING(indexes) false
-#define recall_insert_index_entries(target, slot, executor, is_update, only_summarizing)           \
-	ExecInsertIndexTuples(target, slot, executor, is_update, false, NULL, NIL)
+#define recall_insert_index_entries(target, slot, executor, is_update, conflicts, lenient,         \
+									only_summarizing)                                              \
+	ExecInsertIndexTuples(target, slot, executor, is_update, lenient != NIL, conflicts, lenient)
 #endif
 
 /* PostgreSQL 18 counts what a scan reads for EXPLAIN. */

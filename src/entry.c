@@ -13,18 +13,13 @@
  */
 #include "entry.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
 #include "access/parallel.h"
-#include "access/table.h"
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "table.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -125,20 +120,14 @@ watch_transactions(void)
 static bool
 is_pool(Oid role)
 {
-	Relation table = recall_open_relation("pool");
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-	ScanKeyData key;
-	SysScanDesc scan;
+	Search pools;
 	bool found;
 
-	ScanKeyInit(&key, get_attnum(RelationGetRelid(table), "role"), BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(role));
-	scan = systable_beginscan(table, get_relname_relid("pool_pkey", RelationGetNamespace(table)),
-							  true, snapshot, 1, &key);
-	found = HeapTupleIsValid(systable_getnext(scan));
-	systable_endscan(scan);
+	recall_open_search(&pools, &recall_pool_pkey, 1, AccessShareLock, snapshot);
+	found = recall_find1(&pools, ObjectIdGetDatum(role));
+	recall_close_search(&pools);
 	UnregisterSnapshot(snapshot);
-	table_close(table, AccessShareLock);
 	return found;
 }
 

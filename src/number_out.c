@@ -16,7 +16,7 @@ void
 recall_open_out(Search *out, SnapshotData *snapshot)
 {
 	InitDirtySnapshot(*snapshot);
-	recall_open_search(out, &recall_dial, "dial_number_out", 2, AccessShareLock, snapshot);
+	recall_open_search(out, &recall_dial_number_out, 2, AccessShareLock, snapshot);
 }
 
 /* _number_is_out(tenant_id int, number text) returns boolean */

@@ -12,7 +12,8 @@
  *	number_calls.c			the calls to a number, looked up once
  *	table.c					reading and writing recall's tables by key
  *	terms.c					what all permits of a task are asked about
- *	claim.c, report.c		handing permits out, booking what became of them
+ *	claim.c					handing permits out
+ *	report.c, report_many.c	booking what became of them
  *	lease.c, tally.c		how long a permit is out; what became of a record's
  *	number_out.c			whether a call to a number is out
  *	token.c					fencing tokens
@@ -23,6 +24,7 @@
  *	seal.c					tenant tokens, signed
  *	entry.c					entering a tenant with one, for a transaction
  *	plan_guard.c			who may see a plan
+ *	as_owner.c				a part in SQL with the owner's rights
  *	caller.c				who is calling, and reading a table with the caller's rights
  *	lock.c					locks that nobody else can take
  *	phone_number.c			telephone numbers
@@ -32,6 +34,8 @@
  *	drop_hook.c				no scheduled job outlives the extension
  */
 #include "recall.h"
+
+#include "table.h"
 
 #include "utils/guc.h"
 
@@ -58,6 +62,7 @@ _PG_init(void)
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("recall");
 	recall_guard_plans();
+	recall_watch_tables();
 }
 
 /* _chunk_size() returns int: unlike current_setting(), also before anything else has loaded the

@@ -36,7 +36,6 @@ extern Oid recall_caller_role(void);
 
 /* rights.c */
 extern Oid recall_extension_owner(void);
-extern Relation recall_open_relation(const char *name);
 extern bool recall_tenant_exists(int32 tenant);
 /* 42501 unless the caller has the right "dial" in the tenant, a public function's first argument.
  */

@@ -1,65 +1,29 @@
 /*
  * report.c
- *		Reporting: the permit goes, and the completed call is appended, in one transaction.
+ *		Reporting a call: the permit goes, and the completed call is appended, in one transaction.
  *
  * Nearly always the token is that of the contact's permit and nothing is wrong with the report;
  * that is done here. Whatever else it may be (reported before, settled meanwhile, a fault) is found
  * out in SQL, by _report().
  */
-#include "recall.h"
+#include "report.h"
+
+#include "as_owner.h"
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "table.h"
 #include "tally.h"
 #include "tcop/utility.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(recall_report);
-PG_FUNCTION_INFO_V1(recall_use_permits);
 
 #define CLOCKS_DIFFER (5 * USECS_PER_MINUTE)
 #define MAX_TEXT 200 /* characters */
-
-/* What is reported, in the order of report()'s arguments. */
-enum
-{
-	CONTACT_ID,
-	TOKEN,
-	FAILURE_CAUSE,
-	BUSINESS_RESULT,
-	STARTED_AT,
-	ENDED_AT,
-	RAW_CODE,
-	AGENT,
-	NUMBER_FIELDS
-};
-
-typedef struct Report
-{
-	NullableDatum fields[NUMBER_FIELDS];
-	int place; /* counted from 1 */
-	/* Of those that used up their permit: */
-	bool is_used;
-	int64 record; /* 0: the permit was of no recycle */
-} Report;
-
-/* What using up permits reads and writes. */
-typedef struct Recorder
-{
-	int32 tenant;
-	TimestampTz at;
-	Snapshot snapshot;
-	Search permits;
-	Search results; /* opened when there is one to look up */
-	Search tasks;	/* the same */
-	Writer calls;
-} Recorder;
 
 /* ---------------------------------------------------------------- what is in order */
 
@@ -102,8 +66,8 @@ has_known_result(Recorder *recorder, const Report *report)
 	if (report->fields[BUSINESS_RESULT].isnull)
 		return true;
 	if (recorder->results.scan == NULL)
-		recall_open_search(&recorder->results, &recall_business_result, "business_result_pkey", 2,
-						   AccessShareLock, recorder->snapshot);
+		recall_open_search(&recorder->results, &recall_business_result_pkey, 2, AccessShareLock,
+						   recorder->snapshot);
 	return recall_find2(&recorder->results, Int32GetDatum(recorder->tenant),
 						report->fields[BUSINESS_RESULT].value);
 }
@@ -121,20 +85,25 @@ is_short(const Report *report)
 
 /* ---------------------------------------------------------------- the permit and the call */
 
-static bool
-recalls_automatically(Recorder *recorder)
+bool
+recall_recalls_automatically(Recorder *recorder)
 {
+	Datum task = recall_known(&recorder->permits, DIAL_task_id);
+
+	if (recorder->known_task == DatumGetInt64(task))
+		return recorder->is_automatic;
 	if (recorder->tasks.scan == NULL)
-		recall_open_search(&recorder->tasks, &recall_task, "task_pkey", 2, AccessShareLock,
+		recall_open_search(&recorder->tasks, &recall_task_pkey, 2, AccessShareLock,
 						   recorder->snapshot);
-	return recall_find2(&recorder->tasks, Int32GetDatum(recorder->tenant),
-						recall_known(&recorder->permits, DIAL_task_id)) &&
-		   DatumGetBool(recall_known(&recorder->tasks, TASK_auto_recall));
+	recorder->known_task = DatumGetInt64(task);
+	recorder->is_automatic =
+		recall_find2(&recorder->tasks, Int32GetDatum(recorder->tenant), task) &&
+		DatumGetBool(recall_known(&recorder->tasks, TASK_auto_recall));
+	return recorder->is_automatic;
 }
 
-/* Find the permit that a report is of, by its contact and token. */
-static bool
-find_permit(Recorder *recorder, const Report *report)
+bool
+recall_find_permit(Recorder *recorder, const Report *report)
 {
 	bool has_no_token;
 	Datum token;
@@ -151,7 +120,7 @@ static void
 open_searches(Recorder *recorder, Snapshot snapshot)
 {
 	recorder->snapshot = RegisterSnapshot(snapshot);
-	recall_open_search(&recorder->permits, &recall_dial, "dial_pkey", 2, RowExclusiveLock,
+	recall_open_search(&recorder->permits, &recall_dial_pkey, 2, RowExclusiveLock,
 					   recorder->snapshot);
 }
 
@@ -177,20 +146,20 @@ look_anew(Recorder *recorder)
 }
 
 /*
- * Delete a report's permit; of several that want to, one can. The permit may have been changed
+ * Delete the permit that was found; of several that want to, one can. It may have been changed
  * while that was waited for: the dialer may have extended its lease, or it ran out.
  */
 static bool
 delete_permit(Recorder *recorder, const Report *report)
 {
-	while (find_permit(recorder, report))
+	while (recall_delete(recorder->permits.table, &recorder->permits.slot->tts_tid,
+						 recorder->snapshot) != TM_Ok)
 	{
-		if (recall_delete(recorder->permits.table, &recorder->permits.slot->tts_tid,
-						  recorder->snapshot) == TM_Ok)
-			return true;
 		look_anew(recorder);
+		if (!recall_find_permit(recorder, report))
+			return false;
 	}
-	return false;
+	return true;
 }
 
 static void
@@ -237,9 +206,8 @@ append_call(Recorder *recorder, const Report *report)
 	recall_insert(calls);
 }
 
-/* Turn a permit into a completed call, when the report is in order and its token the permit's. */
-static void
-use_permit(Recorder *recorder, Report *report)
+void
+recall_use_permit(Recorder *recorder, Report *report)
 {
 	bool has_no_record;
 
@@ -254,8 +222,8 @@ use_permit(Recorder *recorder, Report *report)
 		report->record = 0;
 }
 
-static void
-open_recorder(Recorder *recorder, int32 tenant, TimestampTz at)
+void
+recall_open_recorder(Recorder *recorder, int32 tenant, TimestampTz at)
 {
 	memset(recorder, 0, sizeof(Recorder));
 	recorder->tenant = tenant;
@@ -264,8 +232,8 @@ open_recorder(Recorder *recorder, int32 tenant, TimestampTz at)
 	recall_open_writer(&recorder->calls, recall_open_table(&recall_call, RowExclusiveLock));
 }
 
-static void
-close_recorder(Recorder *recorder)
+void
+recall_close_recorder(Recorder *recorder)
 {
 	Relation calls = recorder->calls.table;
 
@@ -305,6 +273,7 @@ report_otherwise(int32 tenant, const Report *report)
 	char nulls[NUMBER_FIELDS + 1] = { ' ' };
 	bool is_null;
 	Datum outcome;
+	AsOwner before;
 
 	for (int i = 0; i < NUMBER_FIELDS; i++)
 	{
@@ -315,12 +284,14 @@ report_otherwise(int32 tenant, const Report *report)
 		values[FAILURE_CAUSE + 1] = CStringGetTextDatum(
 			DatumGetCString(DirectFunctionCall1(enum_out, report->fields[FAILURE_CAUSE].value)));
 
+	recall_begin_as_owner(&before, NULL);
 	SPI_connect();
 	if (SPI_execute_plan(report_plan(), values, nulls, false, 1) != SPI_OK_SELECT)
 		elog(ERROR, "_report() gave %s", SPI_result_code_string(SPI_result));
 	outcome = SPI_datumTransfer(
 		SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null), false, -1);
 	SPI_finish();
+	recall_end_as_owner(&before);
 	return outcome;
 }
 
@@ -337,142 +308,14 @@ recall_report(PG_FUNCTION_ARGS)
 	recall_require_dial(fcinfo);
 	PreventCommandIfReadOnly("recall.report()");
 	memcpy(report.fields, &fcinfo->args[1], sizeof(report.fields));
-	open_recorder(&recorder, PG_GETARG_INT32(0), GetCurrentTimestamp());
+	recall_open_recorder(&recorder, PG_GETARG_INT32(0), GetCurrentTimestamp());
 	/* Where the task recalls automatically, the batch has to be locked before anything else. */
-	if (find_permit(&recorder, &report) && !recalls_automatically(&recorder))
-		use_permit(&recorder, &report);
-	close_recorder(&recorder);
+	if (recall_find_permit(&recorder, &report) && !recall_recalls_automatically(&recorder))
+		recall_use_permit(&recorder, &report);
+	recall_close_recorder(&recorder);
 	if (!report.is_used)
 		PG_RETURN_DATUM(report_otherwise(recorder.tenant, &report));
 	if (report.record != 0)
 		recall_tally_calls(recorder.tenant, report.record, 1, report.fields[FAILURE_CAUSE].isnull);
 	PG_RETURN_TEXT_P(cstring_to_text("recorded"));
-}
-
-/* ---------------------------------------------------------------- many reports */
-
-/* Put the elements of an array, which may be null as a whole, into a field of the reports. */
-static void
-set_fields(Report *reports, int count, int field, NullableDatum array)
-{
-	ArrayType *elements;
-	ArrayIterator iterator;
-
-	for (int i = 0; i < count; i++)
-		reports[i].fields[field].isnull = true;
-	if (array.isnull)
-		return;
-	elements = DatumGetArrayTypeP(array.value);
-	iterator = array_create_iterator(elements, 0, NULL);
-	for (int i = 0; i < count; i++)
-		if (!array_iterate(iterator, &reports[i].fields[field].value,
-						   &reports[i].fields[field].isnull))
-			break;
-	array_free_iterator(iterator);
-}
-
-static int64
-id_of(const Report *report, int field)
-{
-	return report->fields[field].isnull ? 0 : DatumGetInt64(report->fields[field].value);
-}
-
-static int
-compare_permits(const void *a, const void *b)
-{
-	const Report *left = a;
-	const Report *right = b;
-
-	for (int field = CONTACT_ID; field <= TOKEN; field++)
-	{
-		int64 left_id = id_of(left, field);
-		int64 right_id = id_of(right, field);
-
-		if (left_id != right_id)
-			return left_id < right_id ? -1 : 1;
-	}
-	return left->place - right->place;
-}
-
-static int
-compare_records(const void *a, const void *b)
-{
-	int64 left = ((const Report *) a)->record;
-	int64 right = ((const Report *) b)->record;
-
-	return (left > right) - (left < right);
-}
-
-/* Count the calls of each record, in the order of the records, in which everybody does. */
-static void
-tally_reports(int32 tenant, Report *reports, int count)
-{
-	qsort(reports, count, sizeof(Report), compare_records);
-	for (int i = 0; i < count;)
-	{
-		int64 record = reports[i].record;
-		int64 dialled = 0;
-		int64 reached = 0;
-
-		for (; i < count && reports[i].record == record; i++)
-		{
-			dialled++;
-			reached += reports[i].fields[FAILURE_CAUSE].isnull;
-		}
-		if (record != 0)
-			recall_tally_calls(tenant, record, dialled, reached);
-	}
-}
-
-static ArrayType *
-places_used(const Report *reports, int count)
-{
-	Datum *places = palloc(sizeof(Datum) * (count + 1));
-	int used = 0;
-
-	for (int i = 0; i < count; i++)
-		if (reports[i].is_used)
-			places[used++] = Int64GetDatum(reports[i].place);
-	return construct_array(places, used, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, 'd');
-}
-
-/*
- * _use_permits(tenant_id int, contact_ids bigint[], tokens bigint[], failure_causes[],
- * business_results text[], started_at timestamptz[], ended_at timestamptz[], raw_codes text[],
- * agents text[], at timestamptz) returns bigint[]
- *
- * The permits are taken in the order of their contacts, so that of two that report the same ones
- * none waits for the other in vain.
- */
-Datum
-recall_use_permits(PG_FUNCTION_ARGS)
-{
-	ArrayType *contacts;
-	int count;
-	Report *reports;
-	Recorder recorder;
-	ArrayType *places;
-
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(9))
-		PG_RETURN_NULL();
-	contacts = PG_GETARG_ARRAYTYPE_P(1);
-	count = ArrayGetNItems(ARR_NDIM(contacts), ARR_DIMS(contacts));
-	reports = palloc0(sizeof(Report) * (count + 1));
-	for (int field = 0; field < NUMBER_FIELDS; field++)
-		set_fields(reports, count, field, fcinfo->args[field + 1]);
-	for (int i = 0; i < count; i++)
-		reports[i].place = i + 1;
-	qsort(reports, count, sizeof(Report), compare_permits);
-	open_recorder(&recorder, PG_GETARG_INT32(0), PG_GETARG_TIMESTAMPTZ(9));
-	for (int i = 0; i < count; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (i == 0 || id_of(&reports[i], CONTACT_ID) != id_of(&reports[i - 1], CONTACT_ID) ||
-			id_of(&reports[i], TOKEN) != id_of(&reports[i - 1], TOKEN))
-			use_permit(&recorder, &reports[i]);
-	}
-	close_recorder(&recorder);
-	places = places_used(reports, count);
-	tally_reports(recorder.tenant, reports, count);
-	PG_RETURN_ARRAYTYPE_P(places);
 }

@@ -86,20 +86,13 @@ is_owner(void)
 	return may_act_as(recall_extension_owner());
 }
 
-Relation
-recall_open_relation(const char *name)
-{
-	return table_open(get_relname_relid(name, get_namespace_oid("recall", false)), AccessShareLock);
-}
-
 bool
 recall_tenant_exists(int32 tenant)
 {
 	Search tenants;
 	bool exists;
 
-	recall_open_search(&tenants, &recall_tenant, "tenant_pkey", 1, AccessShareLock,
-					   GetActiveSnapshot());
+	recall_open_search(&tenants, &recall_tenant_pkey, 1, AccessShareLock, GetActiveSnapshot());
 	exists = recall_find1(&tenants, Int32GetDatum(tenant));
 	recall_close_search(&tenants);
 	return exists;
@@ -120,26 +113,10 @@ contains(Datum rights, Oid required)
 
 /* Whether the tenant's own entry for a role has a right. */
 static bool
-is_granted(Relation table, int32 tenant, Oid role, Oid required)
+is_granted(Search *members, int32 tenant, Oid role, Oid required)
 {
-	Oid index = get_relname_relid("member_pkey", RelationGetNamespace(table));
-	AttrNumber rights = get_attnum(RelationGetRelid(table), "rights");
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple tuple;
-	bool is_null; /* rights are not */
-	bool found;
-
-	ScanKeyInit(&keys[0], get_attnum(RelationGetRelid(table), "tenant_id"), BTEqualStrategyNumber,
-				F_INT4EQ, Int32GetDatum(tenant));
-	ScanKeyInit(&keys[1], get_attnum(RelationGetRelid(table), "role"), BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(role));
-	scan = systable_beginscan(table, index, true, GetActiveSnapshot(), 2, keys);
-	tuple = systable_getnext(scan);
-	found = HeapTupleIsValid(tuple) &&
-			contains(heap_getattr(tuple, rights, RelationGetDescr(table), &is_null), required);
-	systable_endscan(scan);
-	return found;
+	return recall_find2(members, Int32GetDatum(tenant), ObjectIdGetDatum(role)) &&
+		   contains(recall_known(members, MEMBER_rights), required);
 }
 
 /* Add the roles that a role is a member of, whether it inherits them or not. */
@@ -186,17 +163,19 @@ roles_of(Oid caller)
 static bool
 is_member_with(int32 tenant, Oid required)
 {
-	Relation table = recall_open_relation("member");
+	List *roles = roles_of(recall_caller_role());
+	Search members;
 	ListCell *cell;
 	bool found = false;
 
-	foreach (cell, roles_of(recall_caller_role()))
+	recall_open_search(&members, &recall_member_pkey, 2, AccessShareLock, GetActiveSnapshot());
+	foreach (cell, roles)
 	{
-		found = is_granted(table, tenant, lfirst_oid(cell), required);
+		found = is_granted(&members, tenant, lfirst_oid(cell), required);
 		if (found)
 			break;
 	}
-	table_close(table, AccessShareLock);
+	recall_close_search(&members);
 	return found;
 }
 
@@ -220,10 +199,9 @@ has_right(int32 tenant, Oid required, Oid function)
 	refuse_worker();
 	if (recall_has_entered())
 		return recall_entry_gives(tenant, required);
-	return is_member_with(tenant, required) ||
-		   (may_act_as(OidIsValid(function) ? owner_of_function(function)
-											: recall_extension_owner()) &&
-			recall_tenant_exists(tenant));
+	if (may_act_as(OidIsValid(function) ? owner_of_function(function) : recall_extension_owner()))
+		return recall_tenant_exists(tenant);
+	return is_member_with(tenant, required);
 }
 
 /* Whether the caller sees numbers whole: those who dial or manage do. */
@@ -251,28 +229,36 @@ recall_has_right(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(has_right(PG_GETARG_INT32(0), PG_GETARG_OID(1), InvalidOid));
 }
 
-/* Add the tenants of a table's rows; of all of them, or of those that a key finds by an index. */
 static List *
-add_tenants(List *tenants, const char *table_name, const char *index, ScanKeyData *key)
+all_tenants(void)
 {
-	Relation table = recall_open_relation(table_name);
-	AttrNumber column = get_attnum(RelationGetRelid(table), "tenant_id");
-	Oid schema = RelationGetNamespace(table);
-	SysScanDesc scan = systable_beginscan(table, get_relname_relid(index, schema), true,
-										  GetActiveSnapshot(), key == NULL ? 0 : 1, key);
-	HeapTuple tuple;
-	bool is_null; /* it is not */
+	List *tenants = NIL;
+	Search search;
 
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		int32 tenant =
-			DatumGetInt32(heap_getattr(tuple, column, RelationGetDescr(table), &is_null));
+	recall_open_search(&search, &recall_tenant_pkey, 0, AccessShareLock, GetActiveSnapshot());
+	recall_restart(&search, 0);
+	while (recall_next(&search))
+		tenants = lappend_int(tenants, DatumGetInt32(recall_known(&search, TENANT_tenant_id)));
+	recall_close_search(&search);
+	return tenants;
+}
 
-		tenants =
-			key == NULL ? lappend_int(tenants, tenant) : list_append_unique_int(tenants, tenant);
-	}
-	systable_endscan(scan);
-	table_close(table, AccessShareLock);
+/* The tenants of which a role is a member, or one that it inherits. */
+static List *
+tenants_of(Oid role)
+{
+	List *tenants = NIL;
+	Search members;
+	ListCell *cell;
+	bool found;
+
+	recall_open_search(&members, &recall_member_by_role, 1, AccessShareLock, GetActiveSnapshot());
+	foreach (cell, roles_of(role))
+		for (found = recall_find1(&members, ObjectIdGetDatum(lfirst_oid(cell))); found;
+			 found = recall_next(&members))
+			tenants = list_append_unique_int(
+				tenants, DatumGetInt32(recall_known(&members, MEMBER_tenant_id)));
+	recall_close_search(&members);
 	return tenants;
 }
 
@@ -280,23 +266,9 @@ add_tenants(List *tenants, const char *table_name, const char *index, ScanKeyDat
 static List *
 tenants_of_caller(void)
 {
-	List *tenants = NIL;
-	ListCell *cell;
-	ScanKeyData key;
-
 	if (recall_has_entered())
 		return list_make1_int(recall_entered_tenant());
-	if (is_owner())
-		return add_tenants(NIL, "tenant", "tenant_pkey", NULL);
-	foreach (cell, roles_of(recall_caller_role()))
-	{
-		ScanKeyInit(
-			&key,
-			get_attnum(get_relname_relid("member", get_namespace_oid("recall", false)), "role"),
-			BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(lfirst_oid(cell)));
-		tenants = add_tenants(tenants, "member", "member_by_role", &key);
-	}
-	return tenants;
+	return is_owner() ? all_tenants() : tenants_of(recall_caller_role());
 }
 
 /* _readable_tenants() returns setof int */

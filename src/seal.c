@@ -13,18 +13,14 @@
  */
 #include "entry.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
 #include "common/hmac.h"
 #include "common/sha2.h"
 #include "libpq/pqformat.h"
 #include "miscadmin.h"
+#include "table.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
-#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -47,26 +43,21 @@ typedef struct Key
 	uint8 secret[KEY_SIZE];
 } Key;
 
-/* Take a row of the table as the key, if it is the one that is wanted and still good. */
+/* Take the row that was found as the key, if it is the one that is wanted and still good. */
 static bool
-read_key(Relation table, HeapTuple row, int64 wanted, Key *key)
+read_key(const Search *keys, int64 wanted, Key *key)
 {
-	TupleDesc columns = RelationGetDescr(table);
-	Oid relation = RelationGetRelid(table);
-	bool is_null;
 	bool is_current;
-	Datum until;
+	Datum until = recall_value(keys, TOKEN_KEY_valid_until, &is_current);
 	bytea *secret;
 
-	key->number =
-		DatumGetInt64(heap_getattr(row, get_attnum(relation, "key_id"), columns, &is_null));
-	until = heap_getattr(row, get_attnum(relation, "valid_until"), columns, &is_current);
+	key->number = DatumGetInt64(recall_known(keys, TOKEN_KEY_key_id));
 	if (wanted == CURRENT_KEY ? !is_current : key->number != wanted)
 		return false;
 	if (!is_current && DatumGetTimestampTz(until) <= GetCurrentTimestamp())
 		return false;
 
-	secret = DatumGetByteaPP(heap_getattr(row, get_attnum(relation, "secret"), columns, &is_null));
+	secret = DatumGetByteaPP(recall_known(keys, TOKEN_KEY_secret));
 	if (VARSIZE_ANY_EXHDR(secret) != KEY_SIZE)
 		return false;
 	memcpy(key->secret, VARDATA_ANY(secret), KEY_SIZE);
@@ -77,17 +68,16 @@ read_key(Relation table, HeapTuple row, int64 wanted, Key *key)
 static bool
 find_key(int64 wanted, Key *key)
 {
-	Relation table = recall_open_relation("token_key");
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-	SysScanDesc scan = systable_beginscan(table, InvalidOid, false, snapshot, 0, NULL);
-	HeapTuple row;
+	Search keys;
 	bool found = false;
 
-	while (!found && HeapTupleIsValid(row = systable_getnext(scan)))
-		found = read_key(table, row, wanted, key);
-	systable_endscan(scan);
+	recall_open_search(&keys, &recall_token_key_pkey, 0, AccessShareLock, snapshot);
+	recall_restart(&keys, 0);
+	while (!found && recall_next(&keys))
+		found = read_key(&keys, wanted, key);
+	recall_close_search(&keys);
 	UnregisterSnapshot(snapshot);
-	table_close(table, AccessShareLock);
 	return found;
 }
 

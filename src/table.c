@@ -9,13 +9,16 @@
  */
 #include "table.h"
 
+#include "access/sysattr.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -23,18 +26,33 @@
 #define DEFINE_TABLE(table, TABLE)                                                                 \
 	static const char *const table##_columns[] = { TABLE##_COLUMNS(COLUMN_NAME) };                 \
 	RecallTable recall_##table = { #table, table##_columns, lengthof(table##_columns), InvalidOid };
+#define DEFINE_INDEX(index, table)                                                                 \
+	RecallIndex recall_##index = { #index, &recall_##table, InvalidOid };
+#define LIST(name, of) &recall_##name,
 
-DEFINE_TABLE(tenant, TENANT)
-DEFINE_TABLE(task, TASK)
-DEFINE_TABLE(batch, BATCH)
-DEFINE_TABLE(business_result, BUSINESS_RESULT)
-DEFINE_TABLE(contact, CONTACT)
-DEFINE_TABLE(call, CALL)
-DEFINE_TABLE(recycle, RECYCLE)
-DEFINE_TABLE(recycle_tally, RECYCLE_TALLY)
-DEFINE_TABLE(dial, DIAL)
-DEFINE_TABLE(suppression, SUPPRESSION)
-DEFINE_TABLE(origin, ORIGIN)
+TABLES(DEFINE_TABLE)
+INDEXES(DEFINE_INDEX)
+
+static RecallTable *const all_tables[] = { TABLES(LIST) };
+static RecallIndex *const all_indexes[] = { INDEXES(LIST) };
+
+/* Forget where a relation is that was changed, dropped or renamed; InvalidOid: each. */
+static void
+forget(Datum unused, Oid relation)
+{
+	for (int i = 0; i < lengthof(all_tables); i++)
+		if (!OidIsValid(relation) || all_tables[i]->found == relation)
+			all_tables[i]->found = InvalidOid;
+	for (int i = 0; i < lengthof(all_indexes); i++)
+		if (!OidIsValid(relation) || all_indexes[i]->found == relation)
+			all_indexes[i]->found = InvalidOid;
+}
+
+void
+recall_watch_tables(void)
+{
+	CacheRegisterRelcacheCallback(forget, (Datum) 0);
+}
 
 /* Make sure that the columns are where this library takes them to be. */
 static void
@@ -52,18 +70,33 @@ check_columns(Relation relation, const RecallTable *table)
 				 errhint("Bring both to the same version: ALTER EXTENSION recall UPDATE.")));
 }
 
+static Oid
+find_relation(const char *name)
+{
+	return get_relname_relid(name, get_namespace_oid("recall", false));
+}
+
 Relation
 recall_open_table(RecallTable *table, LOCKMODE lock)
 {
-	Oid schema = get_namespace_oid("recall", false);
-	Relation relation = table_open(get_relname_relid(table->name, schema), lock);
+	Oid known = table->found;
+	Relation relation = table_open(OidIsValid(known) ? known : find_relation(table->name), lock);
 
-	if (table->checked != RelationGetRelid(relation))
+	/* Locking it may have brought the news that it has changed. */
+	if (!OidIsValid(table->found))
 	{
 		check_columns(relation, table);
-		table->checked = RelationGetRelid(relation);
+		table->found = RelationGetRelid(relation);
 	}
 	return relation;
+}
+
+Oid
+recall_find_index(RecallIndex *index)
+{
+	if (!OidIsValid(index->found))
+		index->found = find_relation(index->name);
+	return index->found;
 }
 
 /* ---------------------------------------------------------------- reading */
@@ -79,6 +112,7 @@ init_key(ScanKey key, Relation index, AttrNumber column)
 		case INT2OID: equals = F_INT2EQ; break;
 		case INT4OID: equals = F_INT4EQ; break;
 		case INT8OID: equals = F_INT8EQ; break;
+		case REGROLEOID: equals = F_OIDEQ; break;
 		default: equals = F_TEXTEQ;
 	}
 	ScanKeyEntryInitialize(key, 0, column, BTEqualStrategyNumber, InvalidOid,
@@ -87,12 +121,11 @@ init_key(ScanKey key, Relation index, AttrNumber column)
 }
 
 void
-recall_open_search(Search *search, RecallTable *table, const char *index, int number_keys,
-				   LOCKMODE lock, Snapshot snapshot)
+recall_open_search(Search *search, RecallIndex *index, int number_keys, LOCKMODE lock,
+				   Snapshot snapshot)
 {
-	search->table = recall_open_table(table, lock);
-	search->index =
-		index_open(get_relname_relid(index, RelationGetNamespace(search->table)), AccessShareLock);
+	search->table = recall_open_table(index->table, lock);
+	search->index = index_open(recall_find_index(index), AccessShareLock);
 	search->slot = table_slot_create(search->table, NULL);
 	for (int i = 0; i < number_keys; i++)
 		init_key(&search->keys[i], search->index, i + 1);
@@ -170,6 +203,8 @@ recall_open_writer(Writer *writer, Relation table)
 	CheckCmdReplicaIdentity(table, CMD_UPDATE);
 	ExecOpenIndices(writer->target, false);
 	writer->slot = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsVirtual);
+	writer->lenient = NIL;
+	writer->conflicts = false;
 }
 
 void
@@ -189,8 +224,9 @@ recall_copy_row(Writer *writer, TupleTableSlot *from)
 static void
 insert_index_entries(Writer *writer, bool is_update, bool only_summarizing)
 {
+	writer->conflicts = false;
 	recall_insert_index_entries(writer->target, writer->slot, writer->executor, is_update,
-								only_summarizing);
+								&writer->conflicts, writer->lenient, only_summarizing);
 	ResetPerTupleExprContext(writer->executor);
 }
 
@@ -218,6 +254,15 @@ recall_try_lock(Search *search)
 	return table_tuple_lock(search->table, &row, search->scan->xs_snapshot, search->slot,
 							GetCurrentCommandId(true), LockTupleExclusive, LockWaitSkip, 0,
 							&failure) == TM_Ok;
+}
+
+bool
+recall_is_contested(const Search *search)
+{
+	bool is_null;
+
+	return TransactionIdIsValid(DatumGetTransactionId(
+		slot_getsysattr(search->slot, MaxTransactionIdAttributeNumber, &is_null)));
 }
 
 void

@@ -25,6 +25,10 @@
 /* clang-format off */
 #define TENANT_COLUMNS(C) C(TENANT, tenant_id) C(TENANT, name) C(TENANT, time_zone) \
 	C(TENANT, obs_url_mode) C(TENANT, recycle_limit) C(TENANT, holidays)
+#define MEMBER_COLUMNS(C) C(MEMBER, tenant_id) C(MEMBER, role) C(MEMBER, rights)
+#define POOL_COLUMNS(C) C(POOL, role)
+#define TOKEN_KEY_COLUMNS(C) C(TOKEN_KEY, key_id) C(TOKEN_KEY, secret) C(TOKEN_KEY, made_by) \
+	C(TOKEN_KEY, made_at) C(TOKEN_KEY, valid_until)
 #define TASK_COLUMNS(C) C(TASK, tenant_id) C(TASK, task_id) C(TASK, name) C(TASK, task_type) \
 	C(TASK, state) C(TASK, policy) C(TASK, calling_hours) C(TASK, priority) C(TASK, auto_recall)
 #define BATCH_COLUMNS(C) C(BATCH, tenant_id) C(BATCH, batch_id) C(BATCH, task_id) \
@@ -50,42 +54,60 @@
 	C(SUPPRESSION, task_id) C(SUPPRESSION, until)
 #define ORIGIN_COLUMNS(C) C(ORIGIN, system_identifier) C(ORIGIN, database) C(ORIGIN, timeline) \
 	C(ORIGIN, writer)
+
+#define TABLES(T) T(tenant, TENANT) T(member, MEMBER) T(pool, POOL) T(token_key, TOKEN_KEY) \
+	T(task, TASK) T(batch, BATCH) T(business_result, BUSINESS_RESULT) T(contact, CONTACT) \
+	T(call, CALL) T(recycle, RECYCLE) T(recycle_tally, RECYCLE_TALLY) T(dial, DIAL) \
+	T(suppression, SUPPRESSION) T(origin, ORIGIN)
+
+/* The indexes by which rows are found, and whose they are. */
+#define INDEXES(I) I(tenant_pkey, tenant) I(member_pkey, member) I(member_by_role, member) \
+	I(pool_pkey, pool) I(token_key_pkey, token_key) I(task_pkey, task) \
+	I(batch_suspended, batch) I(business_result_pkey, business_result) I(contact_pkey, contact) \
+	I(recycle_pkey, recycle) I(recycle_unfinished, recycle) I(recycle_tally_pkey, recycle_tally) \
+	I(dial_pkey, dial) I(dial_queue, dial) I(dial_number_out, dial) \
+	I(suppression_tenant_id_number_task_id_key, suppression)
 /* clang-format on */
 
 #define COLUMN_NUMBER(table, column) table##_##column,
-#define COLUMN_NUMBERS(table)                                                                      \
+#define COLUMN_NUMBERS(table, TABLE)                                                               \
 	enum                                                                                           \
 	{                                                                                              \
-		table##_BEFORE,                                                                            \
-		table##_COLUMNS(COLUMN_NUMBER) table##_END                                                 \
+		TABLE##_BEFORE,                                                                            \
+		TABLE##_COLUMNS(COLUMN_NUMBER) TABLE##_END                                                 \
 	};
 
 /* TASK_state and the like: numbers of columns, from 1 on. */
-COLUMN_NUMBERS(TENANT)
-COLUMN_NUMBERS(TASK)
-COLUMN_NUMBERS(BATCH)
-COLUMN_NUMBERS(BUSINESS_RESULT)
-COLUMN_NUMBERS(CONTACT)
-COLUMN_NUMBERS(CALL)
-COLUMN_NUMBERS(RECYCLE)
-COLUMN_NUMBERS(RECYCLE_TALLY)
-COLUMN_NUMBERS(DIAL)
-COLUMN_NUMBERS(SUPPRESSION)
-COLUMN_NUMBERS(ORIGIN)
+TABLES(COLUMN_NUMBERS)
 
+/* Where a table or an index is, once it was looked for; the server says when it may be elsewhere.
+ */
 typedef struct RecallTable
 {
 	const char *name;
 	const char *const *columns;
 	int number_columns;
-	Oid checked; /* the relation whose columns were found to be these */
+	Oid found; /* with these columns */
 } RecallTable;
 
-extern RecallTable recall_tenant, recall_task, recall_batch, recall_business_result, recall_contact,
-	recall_call, recall_recycle, recall_recycle_tally, recall_dial, recall_suppression,
-	recall_origin;
+typedef struct RecallIndex
+{
+	const char *name;
+	RecallTable *table;
+	Oid found;
+} RecallIndex;
+
+#define EXTERN_TABLE(table, TABLE) extern RecallTable recall_##table;
+#define EXTERN_INDEX(index, table) extern RecallIndex recall_##index;
+TABLES(EXTERN_TABLE)
+INDEXES(EXTERN_INDEX)
+
+/* Have the server say so; once for each process. */
+extern void recall_watch_tables(void);
 
 extern Relation recall_open_table(RecallTable *table, LOCKMODE lock);
+/* Find an index of a table that is open. */
+extern Oid recall_find_index(RecallIndex *index);
 
 /* A search of a table by an index; the row that was found last is in the slot. */
 #define MAX_SEARCH_KEYS 4
@@ -100,8 +122,8 @@ typedef struct Search
 
 /* Open a search for rows whose first columns of the index equal values that are still to be given.
  */
-extern void recall_open_search(Search *search, RecallTable *table, const char *index,
-							   int number_keys, LOCKMODE lock, Snapshot snapshot);
+extern void recall_open_search(Search *search, RecallIndex *index, int number_keys, LOCKMODE lock,
+							   Snapshot snapshot);
 /* Begin again with so many of the search's keys, which may be other conditions by now;
  * recall_next() finds the rows. */
 extern void recall_restart(Search *search, int number_keys);
@@ -136,6 +158,8 @@ typedef struct Writer
 	EState *executor;
 	ResultRelInfo *target;
 	TupleTableSlot *slot; /* of the row to be written */
+	List *lenient;		  /* unique indexes in which a row may take the place of another: it is */
+	bool conflicts; /* written all the same, and this is set, for the caller to take it back */
 } Writer;
 
 extern void recall_open_writer(Writer *writer, Relation table);
@@ -156,6 +180,8 @@ extern TM_Result recall_update(Writer *writer, ItemPointer row, Snapshot snapsho
 extern void recall_insert(Writer *writer);
 /* Lock the row that was found, unless somebody else has it or has changed it. */
 extern bool recall_try_lock(Search *search);
+/* Whether somebody has locked or changed the row that was found, or has tried to. */
+extern bool recall_is_contested(const Search *search);
 extern TM_Result recall_delete(Relation table, ItemPointer row, Snapshot snapshot);
 
 /* Find the value of an enum column's type that has a label. */

@@ -8,6 +8,8 @@
  */
 #include "tally.h"
 
+#include "as_owner.h"
+
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -25,7 +27,7 @@ count_up(int32 tenant, int64 record, int64 dialled, int64 reached)
 	TM_Result outcome = TM_Deleted;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	recall_open_search(&slots, &recall_recycle_tally, "recycle_tally_pkey", 3, RowExclusiveLock,
+	recall_open_search(&slots, &recall_recycle_tally_pkey, 3, RowExclusiveLock,
 					   GetActiveSnapshot());
 	if (recall_find3(&slots, Int32GetDatum(tenant), Int64GetDatum(record),
 					 Int16GetDatum(MyProcPid % SLOTS)))
@@ -44,15 +46,24 @@ count_up(int32 tenant, int64 record, int64 dialled, int64 reached)
 	return outcome == TM_Ok;
 }
 
+static void
+make_slot(int32 tenant, int64 record, int64 dialled, int64 reached)
+{
+	Oid types[] = { INT4OID, INT8OID, INT8OID, INT8OID, INT8OID };
+	AsOwner before;
+
+	recall_begin_as_owner(&before, NULL);
+	OidFunctionCall5(
+		LookupFuncName(list_make2(makeString("recall"), makeString("_tally")), 5, types, false),
+		Int32GetDatum(tenant), Int64GetDatum(record), Int64GetDatum(dialled),
+		Int64GetDatum(reached), Int64GetDatum(0));
+	recall_end_as_owner(&before);
+}
+
 void
 recall_tally_calls(int32 tenant, int64 record, int64 dialled, int64 reached)
 {
-	Oid types[] = { INT4OID, INT8OID, INT8OID, INT8OID, INT8OID };
-
 	CommandCounterIncrement();
 	if (!count_up(tenant, record, dialled, reached))
-		OidFunctionCall5(
-			LookupFuncName(list_make2(makeString("recall"), makeString("_tally")), 5, types, false),
-			Int32GetDatum(tenant), Int64GetDatum(record), Int64GetDatum(dialled),
-			Int64GetDatum(reached), Int64GetDatum(0));
+		make_slot(tenant, record, dialled, reached);
 }

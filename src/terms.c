@@ -28,7 +28,7 @@ read_task(Terms *terms, int32 tenant, int64 task, Snapshot snapshot)
 {
 	Search tasks;
 
-	recall_open_search(&tasks, &recall_task, "task_pkey", 2, AccessShareLock, snapshot);
+	recall_open_search(&tasks, &recall_task_pkey, 2, AccessShareLock, snapshot);
 	if (!recall_find2(&tasks, Int32GetDatum(tenant), Int64GetDatum(task)))
 		recall_deny_plainly(psprintf("task " INT64_FORMAT " of tenant %d", task, tenant));
 	terms->state = DatumGetObjectId(recall_known(&tasks, TASK_state));
@@ -43,7 +43,7 @@ recall_read_tenant(Terms *terms, int32 tenant, Snapshot snapshot)
 {
 	Search tenants;
 
-	recall_open_search(&tenants, &recall_tenant, "tenant_pkey", 1, AccessShareLock, snapshot);
+	recall_open_search(&tenants, &recall_tenant_pkey, 1, AccessShareLock, snapshot);
 	if (!recall_find1(&tenants, Int32GetDatum(tenant)))
 		recall_deny_plainly(psprintf("tenant %d", tenant));
 	terms->time_zone = (text *) copy_value(&tenants, TENANT_time_zone);
@@ -70,8 +70,8 @@ suppresses(int32 tenant, Snapshot snapshot)
 	Search suppressions;
 	bool found;
 
-	recall_open_search(&suppressions, &recall_suppression,
-					   "suppression_tenant_id_number_task_id_key", 1, AccessShareLock, snapshot);
+	recall_open_search(&suppressions, &recall_suppression_tenant_id_number_task_id_key, 1,
+					   AccessShareLock, snapshot);
 	found = recall_find1(&suppressions, Int32GetDatum(tenant));
 	recall_close_search(&suppressions);
 	return found;
@@ -93,7 +93,7 @@ read_suspended_batches(Terms *terms, int32 tenant, int64 task, Snapshot snapshot
 	Search batches;
 	bool found;
 
-	recall_open_search(&batches, &recall_batch, "batch_suspended", 2, AccessShareLock, snapshot);
+	recall_open_search(&batches, &recall_batch_suspended, 2, AccessShareLock, snapshot);
 	for (found = recall_find2(&batches, Int32GetDatum(tenant), Int64GetDatum(task)); found;
 		 found = recall_next(&batches))
 		add_id(&terms->suspended, DatumGetInt64(recall_known(&batches, BATCH_batch_id)));
@@ -107,8 +107,7 @@ read_paused_records(Terms *terms, int32 tenant, Snapshot snapshot)
 	bool found;
 	Oid paused;
 
-	recall_open_search(&records, &recall_recycle, "recycle_unfinished", 1, AccessShareLock,
-					   snapshot);
+	recall_open_search(&records, &recall_recycle_unfinished, 1, AccessShareLock, snapshot);
 	paused = recall_label(records.table, RECYCLE_state, "paused");
 	for (found = recall_find1(&records, Int32GetDatum(tenant)); found;
 		 found = recall_next(&records))

@@ -102,6 +102,7 @@ INSERT INTO t.checks VALUES
 		'recall._finish_history(internal)', 'recall._end_walk(integer,timestamp with time zone,bigint)', 'recall.enter(text)', 'recall._has_right(integer,recall.privilege)',
 		'recall._check_lease(interval)', 'recall.claim(integer,bigint,integer,interval,text)',
 		'recall.report(integer,bigint,bigint,recall.failure_cause,text,timestamp with time zone,timestamp with time zone,text,text)',
+		'recall.report_many(integer,bigint[],bigint[],recall.failure_cause[],text[],timestamp with time zone[],timestamp with time zone[],text[],text[])',
 		'recall._use_permits(integer,bigint[],bigint[],recall.failure_cause[],text[],timestamp with time zone[],timestamp with time zone[],text[],text[],timestamp with time zone)',
 		'recall._require(integer,recall.privilege)',
 		'recall._admit(recall.policy,recall.history,text[],text,text[],recall.history,text)',
