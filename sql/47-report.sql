@@ -247,6 +247,7 @@ DECLARE
 	at timestamptz := clock_timestamp();
 	is_automatic boolean := recall._lock_automatic_batches(tenant_id, contact_ids);
 	used bigint[];
+	i int;
 	outcomes text[] := array_fill('recorded'::text, ARRAY[cardinality(contact_ids)]);
 BEGIN
 	BEGIN
@@ -258,11 +259,9 @@ BEGIN
 		PERFORM recall._check_reports(tenant_id, contact_ids, business_results, started_at, ended_at, raw_codes, agents, at, tells_row);
 		PERFORM recall._lock_contacts(tenant_id, contact_ids);
 		used := recall._use_permits(tenant_id, contact_ids, tokens, failure_causes, business_results, started_at, ended_at, raw_codes, agents, at);
-		FOR i IN 1 .. cardinality(contact_ids) LOOP
-			IF i <> ALL (used) THEN
-				outcomes[i] := recall._report_again(tenant_id, contact_ids[i], tokens[i], failure_causes[i], business_results[i],
-					started_at[i], ended_at[i], raw_codes[i], agents[i], at, CASE WHEN tells_row THEN format('report %s: ', i) ELSE '' END);
-			END IF;
+		FOR i IN SELECT g.i FROM generate_series(1, cardinality(contact_ids)) g(i) EXCEPT SELECT u.place FROM unnest(used) u(place) ORDER BY 1 LOOP
+			outcomes[i] := recall._report_again(tenant_id, contact_ids[i], tokens[i], failure_causes[i], business_results[i],
+				started_at[i], ended_at[i], raw_codes[i], agents[i], at, CASE WHEN tells_row THEN format('report %s: ', i) ELSE '' END);
 		END LOOP;
 	END;
 	IF is_automatic THEN

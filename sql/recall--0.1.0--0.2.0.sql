@@ -49,3 +49,36 @@ CREATE OR REPLACE FUNCTION recall.report_many(
 	started_at timestamptz[], ended_at timestamptz[], raw_codes text[] DEFAULT NULL, agents text[] DEFAULT NULL)
 RETURNS TABLE (contact_id bigint, outcome text)
 LANGUAGE c AS 'MODULE_PATHNAME', 'recall_report_many';
+
+CREATE OR REPLACE FUNCTION recall._report(
+	tenant_id int, contact_ids bigint[], tokens bigint[], failure_causes recall.failure_cause[], business_results text[],
+	started_at timestamptz[], ended_at timestamptz[], raw_codes text[], agents text[], tells_row boolean)
+RETURNS text[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+	at timestamptz := clock_timestamp();
+	is_automatic boolean := recall._lock_automatic_batches(tenant_id, contact_ids);
+	used bigint[];
+	i int;
+	outcomes text[] := array_fill('recorded'::text, ARRAY[cardinality(contact_ids)]);
+BEGIN
+	BEGIN
+		used := recall._use_permits(tenant_id, contact_ids, tokens, failure_causes, business_results, started_at, ended_at, raw_codes, agents, at);
+		IF cardinality(used) < cardinality(contact_ids) THEN
+			RAISE object_in_use; -- undo it: what has to do with calls that were made takes other locks first
+		END IF;
+	EXCEPTION WHEN object_in_use THEN
+		PERFORM recall._check_reports(tenant_id, contact_ids, business_results, started_at, ended_at, raw_codes, agents, at, tells_row);
+		PERFORM recall._lock_contacts(tenant_id, contact_ids);
+		used := recall._use_permits(tenant_id, contact_ids, tokens, failure_causes, business_results, started_at, ended_at, raw_codes, agents, at);
+		FOR i IN SELECT g.i FROM generate_series(1, cardinality(contact_ids)) g(i) EXCEPT SELECT u.place FROM unnest(used) u(place) ORDER BY 1 LOOP
+			outcomes[i] := recall._report_again(tenant_id, contact_ids[i], tokens[i], failure_causes[i], business_results[i],
+				started_at[i], ended_at[i], raw_codes[i], agents[i], at, CASE WHEN tells_row THEN format('report %s: ', i) ELSE '' END);
+		END LOOP;
+	END;
+	IF is_automatic THEN
+		PERFORM recall._renew(tenant_id, ARRAY(SELECT contact_ids[u.place] FROM unnest(used) u(place)), at, true);
+	END IF;
+	RETURN outcomes;
+END $$;

@@ -288,10 +288,12 @@ static TupleDesc
 get_row(FunctionCallInfo fcinfo, JudgeCache *cache, int columns)
 {
 	MemoryContext previous;
-	Oid type = get_fn_expr_rettype(fcinfo->flinfo);
+	Oid type;
 
 	if (cache->row != NULL)
 		return cache->row;
+	/* Who calls it by its number, as the fast-path interface does, passes no expression to ask. */
+	type = get_func_rettype(fcinfo->flinfo->fn_oid);
 	if (OidIsValid(get_element_type(type)))
 		type = get_element_type(type);
 	previous = MemoryContextSwitchTo(cache->context);
