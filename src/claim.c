@@ -268,8 +268,9 @@ is_plain(const Claim *claim, Picker *picker)
 			: !has_policy_of_task(claim, picker, record))
 		return false;
 	return !is_suppressed(claim, picker, recall_known(queue, DIAL_number)) &&
-		   recall_find2(&picker->contacts, Int32GetDatum(claim->tenant),
-						recall_known(queue, DIAL_contact_id)) &&
+		   recall_find_near(&picker->contacts, Int32GetDatum(claim->tenant),
+							DatumGetInt64(recall_known(queue, DIAL_contact_id)),
+							claim->max_rows - claim->count) &&
 		   is_open_for(claim, picker);
 }
 

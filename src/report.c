@@ -109,8 +109,8 @@ recall_find_permit(Recorder *recorder, const Report *report)
 	Datum token;
 
 	if (report->fields[CONTACT_ID].isnull || report->fields[TOKEN].isnull ||
-		!recall_find2(&recorder->permits, Int32GetDatum(recorder->tenant),
-					  report->fields[CONTACT_ID].value))
+		!recall_find_near(&recorder->permits, Int32GetDatum(recorder->tenant),
+						  DatumGetInt64(report->fields[CONTACT_ID].value), recorder->left))
 		return false;
 	token = recall_value(&recorder->permits, DIAL_token, &has_no_token);
 	return !has_no_token && DatumGetInt64(token) == DatumGetInt64(report->fields[TOKEN].value);

@@ -37,6 +37,7 @@ typedef struct Recorder
 {
 	int32 tenant;
 	TimestampTz at;
+	int left; /* reports to come */
 	Snapshot snapshot;
 	Search permits;
 	Search results;	  /* opened when there is one to look up */

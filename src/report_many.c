@@ -155,6 +155,7 @@ use_permits(int32 tenant, Report *reports, int count, TimestampTz at, bool only_
 	for (int i = 0; i < count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		recorder.left = count - i;
 		if ((i == 0 || !is_of_same_permit(&reports[i], &reports[i - 1])) &&
 			recall_find_permit(&recorder, &reports[i]) &&
 			!(only_plain && recall_recalls_automatically(&recorder)))

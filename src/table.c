@@ -124,6 +124,7 @@ void
 recall_open_search(Search *search, RecallIndex *index, int number_keys, LOCKMODE lock,
 				   Snapshot snapshot)
 {
+	memset(search, 0, sizeof(Search));
 	search->table = recall_open_table(index->table, lock);
 	search->index = index_open(recall_find_index(index), AccessShareLock);
 	search->slot = table_slot_create(search->table, NULL);
@@ -132,16 +133,22 @@ recall_open_search(Search *search, RecallIndex *index, int number_keys, LOCKMODE
 	search->scan = recall_index_beginscan(search->table, search->index, snapshot, number_keys);
 }
 
+/* Make the scan one with so many keys. */
+static void
+set_number_of_keys(Search *search, int number_keys)
+{
+	Snapshot snapshot = search->scan->xs_snapshot;
+
+	if (search->scan->numberOfKeys == number_keys)
+		return;
+	index_endscan(search->scan);
+	search->scan = recall_index_beginscan(search->table, search->index, snapshot, number_keys);
+}
+
 void
 recall_restart(Search *search, int number_keys)
 {
-	if (search->scan->numberOfKeys != number_keys)
-	{
-		Snapshot snapshot = search->scan->xs_snapshot;
-
-		index_endscan(search->scan);
-		search->scan = recall_index_beginscan(search->table, search->index, snapshot, number_keys);
-	}
+	set_number_of_keys(search, number_keys);
 	index_rescan(search->scan, search->keys, number_keys, NULL, 0);
 }
 
@@ -189,6 +196,82 @@ recall_find3(Search *search, Datum first, Datum second, Datum third)
 {
 	search->keys[2].sk_argument = third;
 	return recall_find2(search, first, second);
+}
+
+/* ---------------------------------------------------------------- reading along an index */
+
+#define NEAR 8		  /* entries that are passed over sooner than the index is descended */
+#define NEAR_ENOUGH 2 /* values that were near the one before, after which the next ones will be   \
+					   */
+
+static void
+begin_along(Search *search, Datum first, int64 second, int left)
+{
+	ScanKey keys = search->keys;
+
+	search->end = second > PG_INT64_MAX - NEAR * left ? PG_INT64_MAX : second + NEAR * left;
+	keys[0].sk_argument = first;
+	ScanKeyEntryInitialize(&keys[1], 0, 2, BTGreaterEqualStrategyNumber, InvalidOid, InvalidOid,
+						   F_INT8GE, Int64GetDatum(second));
+	ScanKeyEntryInitialize(&keys[2], 0, 2, BTLessEqualStrategyNumber, InvalidOid, InvalidOid,
+						   F_INT8LE, Int64GetDatum(search->end));
+	set_number_of_keys(search, 3);
+	search->scan->xs_want_itup = true;
+	recall_restart(search, 3);
+	search->is_along = true;
+	search->has_entry = false;
+}
+
+static void
+end_along(Search *search)
+{
+	init_key(&search->keys[1], search->index, 2);
+	set_number_of_keys(search, 2);
+	search->is_along = false;
+	search->near = 0;
+}
+
+/* Read on until the entries of a value, and take the one whose row is visible. */
+static bool
+go_along(Search *search, int64 value)
+{
+	IndexScanDesc scan = search->scan;
+	bool is_null;
+	int64 entry;
+
+	for (;;)
+	{
+		if (!search->has_entry && index_getnext_tid(scan, ForwardScanDirection) == NULL)
+		{
+			search->end = value; /* a scan that is over would begin again */
+			return false;
+		}
+		entry = DatumGetInt64(index_getattr(scan->xs_itup, 2, scan->xs_itupdesc, &is_null));
+		search->has_entry = entry > value;
+		if (search->has_entry)
+			return false;
+		if (entry == value && index_fetch_heap(scan, search->slot))
+			return true;
+	}
+}
+
+static bool
+is_near(const Search *search, int64 value)
+{
+	return value > search->last && (uint64) value - (uint64) search->last <= NEAR;
+}
+
+bool
+recall_find_near(Search *search, Datum first, int64 second, int left)
+{
+	search->near = is_near(search, second) ? search->near + 1 : 0;
+	if (search->is_along && (second <= search->last || second > search->end))
+		end_along(search);
+	else if (!search->is_along && search->near >= NEAR_ENOUGH && left > NEAR_ENOUGH)
+		begin_along(search, first, second, left);
+	search->last = second;
+	return search->is_along ? go_along(search, second)
+							: recall_find2(search, first, Int64GetDatum(second));
 }
 
 /* ---------------------------------------------------------------- writing */

@@ -118,6 +118,12 @@ typedef struct Search
 	IndexScanDesc scan;
 	TupleTableSlot *slot;
 	ScanKeyData keys[MAX_SEARCH_KEYS];
+	/* What recall_find_near() has found out. */
+	int64 last;		/* the value that was looked for last */
+	int near;		/* how many of the last were near the one before */
+	bool is_along;	/* whether the index is read along the values, */
+	int64 end;		/* up to this one, */
+	bool has_entry; /* and whether the entry that was read last is still to be compared */
 } Search;
 
 /* Open a search for rows whose first columns of the index equal values that are still to be given.
@@ -135,6 +141,13 @@ extern void recall_close_search(Search *search);
 extern bool recall_find1(Search *search, Datum first);
 extern bool recall_find2(Search *search, Datum first, Datum second);
 extern bool recall_find3(Search *search, Datum first, Datum second, Datum third);
+
+/*
+ * Find a row by the first two columns, the second a bigint, when so many are still to be found, in
+ * any order. Contacts that were loaded together are called together: where one comes close behind
+ * the other, the index is read along them instead of being descended for each.
+ */
+extern bool recall_find_near(Search *search, Datum first, int64 second, int left);
 
 static inline Datum
 recall_value(const Search *search, AttrNumber column, bool *is_null)
