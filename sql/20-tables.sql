@@ -330,6 +330,8 @@ CREATE TABLE recall.suppression (
 	created_at timestamptz NOT NULL,
 	UNIQUE NULLS NOT DISTINCT (tenant_id, number, task_id)
 );
+CREATE INDEX suppression_by_time ON recall.suppression (tenant_id, created_at);
+COMMENT ON INDEX recall.suppression_by_time IS 'A tenant''s do-not-call list, latest last.';
 COMMENT ON INDEX recall.suppression_tenant_id_number_task_id_key IS 'A number stands once for the tenant, and once for each task.';
 COMMENT ON TABLE recall.suppression IS 'The do-not-call list: numbers that are not called, by the whole tenant or by one task.';
 COMMENT ON COLUMN recall.suppression.tenant_id IS 'The tenant that does not call.';
@@ -361,11 +363,11 @@ CREATE INDEX event_by_kind ON recall.event (tenant_id, kind, at);
 COMMENT ON INDEX recall.event_by_kind IS 'The events of one kind of record, latest last.';
 COMMENT ON TABLE recall.event IS 'The audit: who did what to which record. Rows are appended and stay.';
 COMMENT ON COLUMN recall.event.event_id IS 'The order of events.';
-COMMENT ON COLUMN recall.event.tenant_id IS 'The tenant in which it happened.';
+COMMENT ON COLUMN recall.event.tenant_id IS 'The tenant in which it happened; 0: in none, as pools, keys and schedulers are nobody''s.';
 COMMENT ON COLUMN recall.event.at IS 'When it happened.';
 COMMENT ON COLUMN recall.event.role IS 'The role that did it.';
 COMMENT ON COLUMN recall.event.session_role IS 'The role that had logged in.';
-COMMENT ON COLUMN recall.event.kind IS 'What it was done to: tenant, member, token, business_result, suppression, task, batch, recycle, contact.';
+COMMENT ON COLUMN recall.event.kind IS 'What it was done to: tenant, member, token, business_result, suppression, task, batch, recycle, contact, number; of no tenant: pool, token_key, scheduler, job, history.';
 COMMENT ON COLUMN recall.event.record_id IS 'Which one.';
 COMMENT ON COLUMN recall.event.action IS 'What was done.';
 COMMENT ON COLUMN recall.event.from_state IS 'The state before, when it changed.';

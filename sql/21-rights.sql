@@ -81,7 +81,7 @@ BEGIN ATOMIC
 	SELECT 'FUNCTION', p.oid::regprocedure::text
 	FROM pg_catalog.pg_proc p
 	WHERE p.pronamespace = 'recall'::regnamespace
-	AND p.proname IN ('_readable_tenants', '_sees_numbers', '_show_number', '_show_text', '_mask_number', '_mask_numbers')
+	AND p.proname IN ('_readable_tenants', '_sees_numbers', '_show_number', '_show_text', '_mask_number', '_mask_numbers', '_is_owner')
 	UNION ALL
 	SELECT 'TABLE', c.oid::regclass::text
 	FROM pg_catalog.pg_class c

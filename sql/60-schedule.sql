@@ -34,6 +34,7 @@ BEGIN
 	PERFORM recall._require_owner();
 	scheduler := recall._role_name(role);
 	PERFORM recall._lock_grants();
+	PERFORM recall._log(0, 'scheduler', scheduler, 'grant', CASE WHEN recall._is_scheduler(role) THEN 'granted' END, 'granted');
 	EXECUTE format('GRANT USAGE ON SCHEMA recall TO %I', scheduler);
 	EXECUTE format('GRANT EXECUTE ON PROCEDURE recall.process() TO %I', scheduler);
 	EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', recall._steps(), scheduler);
@@ -49,9 +50,11 @@ BEGIN
 	PERFORM recall._require_owner();
 	scheduler := recall._role_name(role);
 	PERFORM recall._lock_grants();
+	PERFORM recall._log(0, 'scheduler', scheduler, 'revoke', CASE WHEN recall._is_scheduler(role) THEN 'granted' END, 'revoked');
 	EXECUTE format('REVOKE ALL ON PROCEDURE recall.process() FROM %I', scheduler);
 	EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %I', recall._steps(), scheduler);
-	IF NOT EXISTS (SELECT FROM recall.member m WHERE m.role = revoke_scheduler.role) THEN
+	IF NOT EXISTS (SELECT FROM recall.member m WHERE m.role = revoke_scheduler.role)
+		AND NOT EXISTS (SELECT FROM recall.pool p WHERE p.role = revoke_scheduler.role) THEN
 		EXECUTE format('REVOKE USAGE ON SCHEMA recall FROM %I', scheduler);
 	END IF;
 END $$;
@@ -113,11 +116,25 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION recall._cron_job() IS 'The cron job that calls the processor in this database, as a role that may; null when there is none.';
 
+CREATE FUNCTION recall._job_settings(job bigint) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	settings jsonb;
+BEGIN
+	EXECUTE $query$
+		SELECT pg_catalog.jsonb_build_object('schedule', j.schedule, 'role', j.username, 'active', j.active)
+		FROM cron.job j WHERE j.jobid = $1 $query$
+	INTO settings USING job;
+	RETURN settings;
+END $$;
+COMMENT ON FUNCTION recall._job_settings(bigint) IS 'When and as whom a cron job runs, for the audit; null: there is none.';
+
 CREATE FUNCTION recall.schedule(cron text DEFAULT '*/5 * * * *', role regrole DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	fault record;
 	job bigint;
+	old jsonb;
 	asked text := coalesce(cron, '*/5 * * * *');
 BEGIN
 	PERFORM recall._require_owner();
@@ -129,6 +146,7 @@ BEGIN
 		PERFORM recall.grant_scheduler(role);
 	END IF;
 	SELECT j.jobid INTO job FROM recall._cron_job() j;
+	old := recall._job_settings(job);
 	IF job IS NULL THEN
 		/* What is left of a role that was dropped would go on failing. */
 		EXECUTE $query$
@@ -139,6 +157,7 @@ BEGIN
 	END IF;
 	EXECUTE 'SELECT cron.alter_job($1, schedule => $2, username => $3, active => true)'
 	USING job, asked, (SELECT r.rolname::text FROM pg_roles r WHERE r.oid = role::oid);
+	PERFORM recall._log(0, 'job', job::text, 'schedule', detail => jsonb_build_object('from', old, 'to', recall._job_settings(job)));
 	RETURN job;
 END $$;
 COMMENT ON FUNCTION recall.schedule(text, regrole) IS
@@ -162,9 +181,15 @@ COMMENT ON FUNCTION recall._unschedule() IS 'Removes the cron jobs that call the
 
 CREATE FUNCTION recall.unschedule() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	had_job boolean;
 BEGIN
 	PERFORM recall._require_owner();
-	RETURN recall._unschedule();
+	had_job := recall._unschedule();
+	IF had_job THEN
+		PERFORM recall._log(0, 'job', 'all', 'unschedule');
+	END IF;
+	RETURN had_job;
 END $$;
 COMMENT ON FUNCTION recall.unschedule() IS
 'Removes the cron job that schedule() made and tells whether there was one. Recycle records stay and wait. Right: the extension''s owner. Errors: 42501.';

@@ -75,6 +75,7 @@ BEGIN
 		PERFORM recall._doubt_permits(recall._known_until(), rung_until);
 	END IF;
 	PERFORM recall._note_origin();
+	PERFORM recall._log(0, 'history', 'all', 'accept', detail => jsonb_build_object('rung_until', rung_until, 'origin', origins));
 	RETURN QUERY SELECT r.* FROM jsonb_to_recordset(reviews)
 		AS r(tenant_id int, known_until timestamptz, claimed bigint, unknown bigint, in_doubt bigint);
 	PERFORM recall._log(r.tenant_id, 'tenant', r.tenant_id::text, 'accept_history',

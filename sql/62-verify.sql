@@ -25,7 +25,7 @@ BEGIN ATOMIC
 		UNION ALL SELECT b.tenant_id, 'business result ' || recall._mask_numbers(b.code) FROM recall.business_result b
 		UNION ALL SELECT t.tenant_id, 'task ' || t.task_id FROM recall.task t
 		UNION ALL SELECT s.tenant_id, 'suppression of ' || s.created_at FROM recall.suppression s
-		UNION ALL SELECT e.tenant_id, 'event ' || e.event_id FROM recall.event e
+		UNION ALL SELECT e.tenant_id, 'event ' || e.event_id FROM recall.event e WHERE e.tenant_id <> 0
 	) o
 	WHERE NOT EXISTS (SELECT FROM recall.tenant n WHERE n.tenant_id = o.tenant_id)
 

@@ -44,6 +44,7 @@ BEGIN
 	INSERT INTO recall.pool (role, admitted_by, admitted_at)
 	VALUES (admit_pool.role, pg_get_userbyid(recall._caller()), clock_timestamp())
 	ON CONFLICT (role) DO NOTHING;
+	PERFORM recall._log(0, 'pool', admit_pool.role::text, 'admit', CASE WHEN NOT FOUND THEN 'admitted' END, 'admitted');
 	PERFORM recall._grant_objects(admit_pool.role);
 END $$;
 COMMENT ON FUNCTION recall.admit_pool(regrole) IS
@@ -51,14 +52,17 @@ COMMENT ON FUNCTION recall.admit_pool(regrole) IS
 
 CREATE FUNCTION recall.dismiss_pool(role regrole) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	old recall.pool;
 BEGIN
 	PERFORM recall._require_owner();
 	PERFORM recall._lock_grants();
-	DELETE FROM recall.pool p WHERE p.role = dismiss_pool.role;
+	DELETE FROM recall.pool p WHERE p.role = dismiss_pool.role RETURNING * INTO old;
 	IF NOT FOUND THEN
 		PERFORM recall._invalid(format('role %s is no pool', role), 'Pools are admitted with recall.admit_pool().');
 	END IF;
 	PERFORM recall._revoke_objects(dismiss_pool.role);
+	PERFORM recall._log(0, 'pool', dismiss_pool.role::text, 'dismiss', 'admitted', 'dismissed', to_jsonb(old) - 'role');
 END $$;
 COMMENT ON FUNCTION recall.dismiss_pool(regrole) IS
 'Takes from a pool what recall.admit_pool() gave; its tokens are void at once. Right: the extension''s owner. Errors: 42501; 22023 the role is no pool.';
@@ -67,6 +71,8 @@ COMMENT ON FUNCTION recall.dismiss_pool(regrole) IS
 
 CREATE FUNCTION recall.rotate_token_key(grace interval DEFAULT '0') RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	new_key bigint := recall._new_token();
 BEGIN
 	PERFORM recall._require_owner();
 	IF (grace BETWEEN '0' AND '1 h') IS NOT TRUE THEN
@@ -77,7 +83,8 @@ BEGIN
 	DELETE FROM recall.token_key k WHERE grace = '0' OR k.valid_until <= clock_timestamp();
 	UPDATE recall.token_key k SET valid_until = least(k.valid_until, clock_timestamp() + grace);
 	INSERT INTO recall.token_key (key_id, secret, made_by, made_at)
-	VALUES (recall._new_token(), recall._new_key(), pg_get_userbyid(recall._caller()), clock_timestamp());
+	VALUES (new_key, recall._new_key(), pg_get_userbyid(recall._caller()), clock_timestamp());
+	PERFORM recall._log(0, 'token_key', new_key::text, 'rotate', detail => jsonb_build_object('grace', grace));
 END $$;
 COMMENT ON FUNCTION recall.rotate_token_key(interval) IS
 'Makes a new key to sign tokens with. Those that were issued before are void at once, or good for at most the grace, up to 1 hour; what has been entered stays so until its transaction or its token ends. Right: the extension''s owner. Errors: 42501; 22023 grace out of range.';

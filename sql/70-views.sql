@@ -2,7 +2,7 @@
  * What people look at. Each view shows the tenants in which the caller has the right "read"; whoever may neither dial
  * nor manage there sees numbers masked.
  *
- * Each but the last has an order, that of a key. The planner does not look into a security barrier for an order that somebody asks
+ * Each has an order, that of an index. The planner does not look into a security barrier for an order that somebody asks
  * for outside; it sees the one that is written inside, and a page is read from the index and no further. The tenants
  * are an array, compared with the column itself: a condition of the index, so that asking for somebody else's tenant
  * reads as little as asking for none. Names are looked up for each row that is shown; a join might begin with them.
@@ -188,10 +188,11 @@ SELECT e.tenant_id, e.at, e.role, e.session_role, e.kind,
 	CASE e.kind WHEN 'suppression' THEN recall._show_number(e.tenant_id, e.record_id) ELSE e.record_id END AS record_id,
 	e.action, e.from_state, e.to_state, recall._show_text(e.tenant_id, e.detail) AS detail, e.subject
 FROM recall.event e
-WHERE e.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+WHERE e.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants() UNION ALL SELECT 0 WHERE recall._is_owner()))
 ORDER BY e.tenant_id DESC, e.at DESC;
-COMMENT ON VIEW recall.audit IS 'The audit: who did what to which record. Right: read.';
-COMMENT ON COLUMN recall.audit.tenant_id IS 'The tenant in which it happened.';
+COMMENT ON VIEW recall.audit IS
+'The audit: who did what to which record. Right: read. What belongs to no tenant, pools, keys and schedulers, is shown to the extension''s owner.';
+COMMENT ON COLUMN recall.audit.tenant_id IS 'The tenant in which it happened; 0: in none.';
 COMMENT ON COLUMN recall.audit.at IS 'When it happened.';
 COMMENT ON COLUMN recall.audit.role IS 'The role that did it.';
 COMMENT ON COLUMN recall.audit.session_role IS 'The role that had logged in.';
@@ -206,21 +207,24 @@ COMMENT ON COLUMN recall.audit.subject IS 'On whose behalf the role did it, when
 
 /*
  * Two halves, so that who sees a number whole finds it by the index; the second is not even begun for whoever sees them
- * all so.
+ * all so. Masked numbers have no order that one could go on in, so the list is in that of time, for everybody.
  */
 CREATE VIEW recall.suppressed_number WITH (security_barrier) AS
-SELECT s.tenant_id, s.number, s.task_id,
+(SELECT s.tenant_id, s.number, s.task_id,
 	(SELECT t.name FROM recall.task t WHERE t.tenant_id = s.tenant_id AND t.task_id = s.task_id) AS task, s.until, s.reason, s.role, s.created_at
 FROM recall.suppression s
 WHERE s.tenant_id = ANY (ARRAY(SELECT n FROM recall._readable_tenants() n WHERE recall._sees_numbers(n)))
+ORDER BY s.tenant_id DESC, s.created_at DESC)
 UNION ALL
-SELECT s.tenant_id, recall._mask_number(s.number), s.task_id,
+(SELECT s.tenant_id, recall._mask_number(s.number), s.task_id,
 	(SELECT t.name FROM recall.task t WHERE t.tenant_id = s.tenant_id AND t.task_id = s.task_id), s.until, recall._mask_numbers(s.reason), s.role,
 	s.created_at
 FROM recall.suppression s
 WHERE s.tenant_id = ANY (ARRAY(SELECT n FROM recall._readable_tenants() n WHERE NOT recall._sees_numbers(n)))
-AND EXISTS (SELECT FROM recall._readable_tenants() n WHERE NOT recall._sees_numbers(n));
-COMMENT ON VIEW recall.suppressed_number IS 'The do-not-call list, also what is over by now. Right: read.';
+AND EXISTS (SELECT FROM recall._readable_tenants() n WHERE NOT recall._sees_numbers(n))
+ORDER BY s.tenant_id DESC, s.created_at DESC)
+ORDER BY created_at DESC;
+COMMENT ON VIEW recall.suppressed_number IS 'The do-not-call list, latest first, also what is over by now. Right: read.';
 COMMENT ON COLUMN recall.suppressed_number.tenant_id IS 'The tenant that does not call.';
 COMMENT ON COLUMN recall.suppressed_number.number IS 'The number that is not called.';
 COMMENT ON COLUMN recall.suppressed_number.task_id IS 'The task that does not call it; null: the whole tenant.';

@@ -196,7 +196,8 @@ CREATE EXTENSION IF NOT EXISTS plpgsql_check;
 CREATE FUNCTION t.plpgsql_faults() RETURNS SETOF text LANGUAGE sql
 BEGIN ATOMIC
 	SELECT format('%s, line %s: %s', r.name, c.lineno, c.message)
-	FROM t.routine r, LATERAL plpgsql_check_function_tb(r.oid::regprocedure, other_warnings => true, extra_warnings => false,
+	FROM t.routine r, LATERAL plpgsql_check_function_tb(r.oid::regprocedure,
+		coalesce((SELECT g.tgrelid FROM pg_trigger g WHERE g.tgfoid = r.oid LIMIT 1), 0), other_warnings => true, extra_warnings => false,
 		security_warnings => true) c
 	WHERE r.language = 'plpgsql'
 	-- pg_cron need not be there.

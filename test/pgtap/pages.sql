@@ -13,7 +13,8 @@ INSERT INTO recall.call (tenant_id, attempt, batch_id, contact_id, started_at, e
 SELECT tenant_id, attempt, batch_id, contact_id, now(), now(), now(), 'busy', t.number(contact_id) FROM t.contact, generate_series(1, 2) attempt ORDER BY 1, 3, 4, 2;
 INSERT INTO recall.dial (tenant_id, attempt, contact_id, task_id, batch_id, due_at, priority, number)
 SELECT tenant_id, 3, contact_id, batch_id, batch_id, now(), 0, t.number(contact_id) FROM t.contact ORDER BY 1, 3;
-INSERT INTO recall.suppression (tenant_id, number, until, role, created_at) SELECT tenant_id, t.number(contact_id), 'infinity', 'x', now() FROM t.contact;
+INSERT INTO recall.suppression (tenant_id, number, until, role, created_at)
+SELECT tenant_id, t.number(contact_id), 'infinity', 'x', '2026-01-01 00:00+00'::timestamptz + contact_id * interval '1 s' FROM t.contact ORDER BY contact_id % 100;
 INSERT INTO recall.event (tenant_id, at, role, kind, record_id, action)
 SELECT tenant_id, '2026-01-01 00:00+00'::timestamptz + contact_id * interval '1 s', 'x', 'contact', contact_id % 10, 'x' FROM t.contact;
 INSERT INTO recall.recycle (tenant_id, recycle_id, batch_id, state, policy, requested_by, requested_at, cap, start_after, last_contact)
@@ -51,6 +52,8 @@ INSERT INTO t.page VALUES
 ('SELECT * FROM recall.recycle_record WHERE tenant_id = $ ORDER BY recycle_id DESC LIMIT 50'),
 ('SELECT * FROM recall.recycle_record WHERE tenant_id = $ AND recycle_id < 4000 ORDER BY recycle_id DESC LIMIT 50'),
 ('SELECT * FROM recall.recycle_record WHERE tenant_id = $ AND batch_id = 1 ORDER BY recycle_id DESC LIMIT 50'),
+('SELECT * FROM recall.suppressed_number WHERE tenant_id = $ ORDER BY created_at DESC LIMIT 50'),
+('SELECT * FROM recall.suppressed_number WHERE tenant_id = $ AND created_at < ''2026-01-01 01:00+00'' ORDER BY created_at DESC FETCH FIRST 50 ROWS WITH TIES'),
 ('SELECT tenant_id, task FROM recall.task_overview WHERE tenant_id = $ ORDER BY task_id LIMIT 50'),
 ('SELECT tenant_id, batch FROM recall.batch_overview WHERE tenant_id = $ AND batch_id > 100 ORDER BY batch_id LIMIT 50');
 
@@ -60,6 +63,23 @@ SELECT unnest(ARRAY[cmp_ok(c.read, '<=', 1000::bigint, format('a member reads li
 FROM t.page p, t.cost(replace(p.query, '$', :'acme')) c;
 SELECT unnest(ARRAY[cmp_ok(c.read, '<=', 10::bigint, 'a suppressed number is looked up'), is(c.given, 1::bigint, 'and found')])
 FROM t.cost(format('SELECT * FROM recall.suppressed_number WHERE tenant_id = %s AND number = %L', :acme, t.number(7))) c;
+
+SELECT unnest(ARRAY[cmp_ok(c.read, '<=', 1000::bigint, 'numbers that begin alike are looked up'), cmp_ok(c.given, '>', 90::bigint, 'and found')])
+FROM t.cost(format('SELECT * FROM recall.suppressed_number WHERE tenant_id = %s AND number >= %L AND number < %L', :acme, t.number(100), t.number(200))) c;
+
+-- Who only reads sees numbers masked, and has the same pages.
+CREATE FUNCTION t.masked_cost(query text, OUT given text, OUT read bigint) LANGUAGE plpgsql AS $$
+DECLARE
+	before bigint := t.rows_read();
+BEGIN
+	given := t.outcome(format('SELECT format(''%%s %%s %%s'', count(*), count(*) FILTER (WHERE q.number ~ ''[*]''), min(q.created_at) AT TIME ZONE ''UTC'') FROM (%s) q', query), 't_reader');
+	read := t.rows_read() - before;
+END $$;
+CREATE ROLE t_reader;
+SELECT recall.grant_privilege(:acme, 't_reader', '{read}');
+SELECT unnest(ARRAY[cmp_ok(c.read, '<=', 1000::bigint, 'a reader reads little for a page of masked numbers'), is(c.given, x.expected, 'and gets it')])
+FROM (VALUES ('', '50 50 2026-01-01 01:22:31'), ($$AND created_at < '2026-01-01 01:22:31+00'$$, '50 50 2026-01-01 01:21:41')) x(condition, expected),
+	t.masked_cost(format('SELECT * FROM recall.suppressed_number WHERE tenant_id = %s %s ORDER BY created_at DESC FETCH FIRST 50 ROWS WITH TIES', :acme, x.condition)) c;
 
 -- Of another tenant nothing is read that would not be read of none.
 SELECT unnest(ARRAY[is(other, nobody, format('another tenant is as none for %s', p.query)), is((other).given, 0::bigint, 'and gives nothing')])

@@ -13,7 +13,9 @@ AS $$ SELECT format('%s %s %s %s %s %s %s', (SELECT count(*) FROM recall.batch W
 -- As if everything of a tenant but what stands in the queue had happened so long ago.
 CREATE FUNCTION t.age(tenant int, by interval) RETURNS void LANGUAGE sql VOLATILE
 AS $$
+	SET LOCAL session_replication_role = replica; -- the audit is only appended to
 	UPDATE recall.event SET at = at - by WHERE tenant_id = tenant;
+	SET LOCAL session_replication_role = origin;
 	UPDATE recall.call SET started_at = started_at - by, ended_at = ended_at - by, recorded_at = recorded_at - by WHERE tenant_id = tenant;
 	UPDATE recall.suppression SET until = until - by, created_at = created_at - by WHERE tenant_id = tenant;
 $$;

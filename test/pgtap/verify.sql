@@ -138,14 +138,14 @@ INSERT INTO t.plant (check_name, statement, record, detail, further) VALUES
 ('times and error of a record are those of its state', 'UPDATE recall.recycle SET finished_at = NULL WHERE (tenant_id, recycle_id) = (%, 3)', 'recycle 3', 'cancelled', '{}'),
 ('times and error of a record are those of its state', 'UPDATE recall.recycle SET started_at = NULL WHERE (tenant_id, recycle_id) = (%, 2)', 'recycle 2', 'completed', '{}'),
 
-('moves follow one another, and each is legal', $$UPDATE recall.event SET from_state = 'failed'
+('moves follow one another, and each is legal', $$SET LOCAL session_replication_role = replica; UPDATE recall.event SET from_state = 'failed'
 	WHERE (tenant_id, kind, record_id, action) = (%, 'recycle', '1', 'complete')$$, 'recycle 1', 'came to running, then moved from failed to completed', '{}'),
 ('moves follow one another, and each is legal', $$SELECT recall._log(%, 'recycle', '1', 'run', 'completed', 'running'), recall._log(%, 'recycle', '1', 'complete', 'running', 'completed')$$,
 	'recycle 1', 'came to completed, then moved from completed to running', '{}'),
-('moves follow one another, and each is legal', $$DELETE FROM recall.event WHERE (tenant_id, kind, record_id, action) = (%, 'batch', '1', 'create')$$,
+('moves follow one another, and each is legal', $$SET LOCAL session_replication_role = replica; DELETE FROM recall.event WHERE (tenant_id, kind, record_id, action) = (%, 'batch', '1', 'create')$$,
 	'batch 1', 'came to nothing, then moved from created to started', '{}'),
 ('a state is where the last move led to', $$UPDATE recall.task SET state = 'suspended' WHERE (tenant_id, task_id) = (%, 3)$$, 'task 3', 'suspended, the audit says executing', '{}'),
-('a state is where the last move led to', $$DELETE FROM recall.event WHERE (tenant_id, kind, record_id) = (%, 'recycle', '4')$$, 'recycle 4', 'waiting, the audit says nothing', '{}');
+('a state is where the last move led to', $$SET LOCAL session_replication_role = replica; DELETE FROM recall.event WHERE (tenant_id, kind, record_id) = (%, 'recycle', '4')$$, 'recycle 4', 'waiting, the audit says nothing', '{}');
 
 -- Of no tenant, or of one that there is not.
 CREATE TABLE t.plant_elsewhere (LIKE t.plant);

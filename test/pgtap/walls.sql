@@ -328,10 +328,11 @@ BEGIN
 			answer := t.outcome(replace(t.fill(m.example), '$', acme::text), k);
 			missing := (SELECT concat_ws(', ', CASE WHEN count(*) = 0 THEN 'no event' END,
 					CASE WHEN bool_or(e.role <> k) THEN 'another role' END, CASE WHEN bool_or(e.session_role <> session_user) THEN 'another session' END,
-					CASE WHEN bool_or(e.kind IN ('task', 'batch', 'recycle') AND e.action <> 'set_policy' AND e.action !~ '^(set_|add_|record_|withdraw$|purge$)'
-						AND (e.to_state IS NULL OR e.action NOT IN ('create', 'request') AND e.from_state IS NULL)) THEN 'no states' END)
+					CASE WHEN bool_or(e.kind IN ('task', 'batch', 'recycle', 'pool', 'scheduler') AND e.action <> 'set_policy' AND e.action !~ '^(set_|add_|record_|withdraw$|purge$)'
+						AND (e.to_state IS NULL OR e.action NOT IN ('create', 'request', 'admit', 'grant') AND e.from_state IS NULL)) THEN 'no states' END)
 				FROM recall.event e
-				WHERE e.event_id > seen AND format('%s %s', e.kind, e.action) = m.leaves AND (m.routine = 'create_tenant' OR e.tenant_id = acme));
+				WHERE e.event_id > seen AND format('%s %s', e.kind, e.action) = m.leaves
+				AND (m.routine = 'create_tenant' OR e.tenant_id = CASE WHEN m.example ~ '\$' THEN acme ELSE 0 END));
 			RAISE SQLSTATE 'TTTTT';
 		EXCEPTION WHEN SQLSTATE 'TTTTT' THEN
 			IF missing <> '' THEN
@@ -350,6 +351,27 @@ SELECT matches(array_to_string(t.found_planted('CREATE OR REPLACE FUNCTION recal
 	LANGUAGE sql BEGIN ATOMIC INSERT INTO recall.event (tenant_id, role, kind, record_id, action, from_state, to_state, detail)
 	VALUES (tenant_id, current_user, kind, record_id, action, from_state, NULL, detail); END', format('t.unaudited(%s)', :acme)), ','),
 	'start_task: another role, no states', 'and an event that has the owner in the place of the role, and no state');
+
+-- What is nobody's is the owner's to see.
+SELECT max(a.at) AS before FROM recall.audit a \gset
+SELECT recall.admit_pool('t_nobody'), recall.dismiss_pool('t_nobody'), recall.rotate_token_key('1 min'), recall.grant_scheduler('t_nobody');
+SELECT t.outcome(format('SELECT string_agg(concat_ws('' '', a.kind, a.action, a.from_state, a.to_state), '', '' ORDER BY a.at) FROM recall.audit a WHERE a.tenant_id = 0 AND a.at > %L', :'before'), 't_owner') AS seen \gset
+SELECT is(:'seen'::text, 'pool admit admitted, pool dismiss admitted dismissed, token_key rotate, scheduler grant granted', 'the owner sees what was done to pools, keys and schedulers');
+SELECT is(t.outcome('SELECT count(*) FROM recall.audit a WHERE a.tenant_id = 0', k.role), '0', format('and not: %s', k.what)) FROM t.kind k WHERE NOT k.is_owner AND k.is_member;
+SELECT is(e.detail, jsonb_build_object('admitted_by', session_user, 'admitted_at', e.detail->'admitted_at'), 'with who had admitted the pool') FROM recall.event e
+WHERE e.tenant_id = 0 AND e.action = 'dismiss' AND e.role = session_user;
+
+-- Append only, for the owner and superusers too, by whatever verb; but for what erasing and purging take out.
+SELECT t.refused(x.statement, '55000', 'the audit is only appended to',
+	'What it says of a person goes with recall.erase_number(), recall.purge_batch() or recall.purge_before().', x.statement)
+FROM (VALUES
+	('DELETE FROM recall.event'), ('DELETE FROM recall.event WHERE false'), ('TRUNCATE recall.event'), ('UPDATE recall.event SET role = ''x'''),
+	('UPDATE recall.event SET session_role = ''x'''), ('UPDATE recall.event SET at = at + interval ''1 s'''), ('UPDATE recall.event SET tenant_id = tenant_id + 1'),
+	('UPDATE recall.event SET to_state = ''x'' WHERE kind = ''task'''), ('UPDATE recall.event SET from_state = NULL WHERE kind = ''task'''),
+	('UPDATE recall.event SET kind = ''x'''), ('UPDATE recall.event SET action = ''x'''), ('UPDATE recall.event SET subject = ''x'''),
+	('UPDATE recall.event SET record_id = ''erased'' WHERE kind = ''task'''), ('UPDATE recall.event SET record_id = ''x'' WHERE kind = ''suppression'''),
+	('UPDATE recall.event SET detail = NULL'), ('UPDATE recall.event SET detail = detail || ''{"x": 1}''')) AS x(statement);
+SELECT is(t.outcome('UPDATE recall.event SET role = ''x''', 't_owner') ~ '^55000', true, 'nor does the owner who is no superuser');
 
 SELECT * FROM finish();
 ROLLBACK;

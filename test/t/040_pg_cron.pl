@@ -151,6 +151,12 @@ is($node->safe_psql('app', q{SELECT recall.schedule('* * * * *', 'clerk')}), $jo
 is($node->safe_psql('app', "SELECT username FROM cron.job WHERE jobid = $job"), 'clerk', '... runs as that role');
 is($node->safe_psql('app', q{SELECT recall.schedule('* * * * *')}), $job, 'schedule(): without a role');
 is($node->safe_psql('app', "SELECT username FROM cron.job WHERE jobid = $job"), 'clerk', '... leaves the role as it was');
+is($node->safe_psql('app', q{
+	SELECT action, role = current_user, record_id, detail->'from'->>'schedule', detail->'to'->>'schedule', detail->'from'->>'role' = current_user, detail->'to'->>'role'
+	FROM recall.audit WHERE tenant_id = 0 AND kind = 'job' ORDER BY at DESC LIMIT 2 OFFSET 1}),
+	"schedule|t|$job|* * * * *|* * * * *|t|clerk\nschedule|t|$job||* * * * *||postgres", 'audit: who scheduled what, as whom');
+is($node->safe_psql('app', q{SELECT count(*) FROM recall.audit WHERE tenant_id = 0 AND (kind, action, role) = ('job', 'unschedule', current_user)}), '1',
+	'audit: and unscheduled; what finds nothing leaves nothing');
 fails($node, 'app', 'SELECT recall.schedule(role => $$0$$)', '22023', 'role - does not exist', 'schedule(): no such role');
 
 # A role for the scheduler: its own job runs too.

@@ -213,6 +213,9 @@ is($standby->safe_psql('postgres', 'SELECT count(*) FROM rung r WHERE NOT EXISTS
 $standby->safe_psql('postgres', 'CALL recall.process()');
 is($standby->safe_psql('postgres', 'SELECT state, judged, emitted FROM recall.recycle'), 'completed|1000|1000', 'synchronous: the processor goes on where it was');
 $standby->safe_psql('postgres', 'SELECT recall.accept_history()');
+is($standby->safe_psql('postgres', q{
+	SELECT count(*) FILTER (WHERE tenant_id = 0 AND kind = 'history' AND detail ? 'origin'), count(*) FILTER (WHERE tenant_id = 1)
+	FROM recall.audit WHERE action IN ('accept', 'accept_history') AND role = current_user}), '1|1', 'synchronous: which the audit notes, of the tenant and of none');
 is($survivor->query_safe($here), 't', 'synchronous: accepted, for that session too');
 cmp_ok($standby->safe_psql('postgres', 'SELECT count(*) FROM recall.claim(1, 1, 10)'), '>', 0, 'synchronous: claims go on');
 $survivor->quit;
