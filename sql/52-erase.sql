@@ -113,37 +113,42 @@ COMMENT ON FUNCTION recall._forget_numbers(int, text[]) IS
  * Free text of others may mention a number: a reference, attributes, an outside code, a reason. What was written before
  * this looks is found, without any lock, as it reads all that the tenant has.
  */
-CREATE TYPE recall._mentions AS (pattern text, contacts bigint[], batch_ids bigint[], contact_ids bigint[], attempts int[], events bigint[]);
+CREATE FUNCTION recall._mentions_any(what text, digits text[]) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_mentions_any';
+COMMENT ON FUNCTION recall._mentions_any(text, text[]) IS
+'Whether a text mentions one of some numbers, given as their digits: these together, as no part of a longer figure, or in groups behind "+" or "00".';
+
+CREATE FUNCTION recall._without_mentions(what text, digits text[]) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_without_mentions';
+COMMENT ON FUNCTION recall._without_mentions(text, text[]) IS 'A text with "0" in the place of each number that it mentions, of some.';
+
+CREATE TYPE recall._mentions AS (digits text[], contacts bigint[], batch_ids bigint[], contact_ids bigint[], attempts int[], events bigint[]);
 COMMENT ON TYPE recall._mentions IS
-'Contacts, calls (by batch, contact and attempt) and events that mention one of some numbers, and a pattern for these.';
+'Contacts, calls (by batch, contact and attempt) and events that mention one of some numbers, and the digits of these.';
 
 CREATE FUNCTION recall._find_mentions(tenant_id int, numbers text[]) RETURNS recall._mentions
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
 	digits text[] := ARRAY(SELECT substr(n, 2) FROM unnest(numbers) n);
-	contains text[] := ARRAY(SELECT '%' || d || '%' FROM unnest(digits) d);
-	pattern text := '(?<![0-9])\+?(?:' || array_to_string(digits, '|') || ')(?![0-9])';
 	found recall._mentions;
 BEGIN
-	found.pattern := pattern;
+	found.digits := digits;
 	found.contacts := ARRAY(
 		SELECT c.contact_id FROM recall.contact c
 		WHERE c.tenant_id = _find_mentions.tenant_id
-		AND (c.reference LIKE ANY (contains) AND c.reference ~ pattern
-			OR c.attributes IS NOT NULL AND c.attributes::text LIKE ANY (contains) AND c.attributes::text ~ pattern));
+		AND (recall._mentions_any(c.reference, digits) OR recall._mentions_any(c.attributes::text, digits)));
 	SELECT array_agg(k.batch_id), array_agg(k.contact_id), array_agg(k.attempt) INTO found.batch_ids, found.contact_ids, found.attempts
 	FROM recall.call k
 	WHERE k.tenant_id = _find_mentions.tenant_id
-	AND (k.raw_code LIKE ANY (contains) AND k.raw_code ~ pattern OR k.agent LIKE ANY (contains) AND k.agent ~ pattern);
+	AND (recall._mentions_any(k.raw_code, digits) OR recall._mentions_any(k.agent, digits));
 	found.events := ARRAY(
 		SELECT e.event_id FROM recall.event e
-		WHERE e.tenant_id = _find_mentions.tenant_id
-		AND e.detail IS NOT NULL AND e.detail::text LIKE ANY (contains) AND e.detail::text ~ pattern);
+		WHERE e.tenant_id = _find_mentions.tenant_id AND recall._mentions_any(e.detail::text, digits));
 	RETURN found;
 END $$;
 COMMENT ON FUNCTION recall._find_mentions(int, text[]) IS
-'Which contacts, calls and events of a tenant mention one of some numbers in what is free text, and a pattern for these numbers.';
+'Which contacts, calls and events of a tenant mention one of some numbers in what is free text, and the digits of these numbers.';
 
 CREATE FUNCTION recall._erase_mentions(tenant_id int, mentions recall._mentions) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -154,25 +159,25 @@ DECLARE
 BEGIN
 	/* "0" is a string within a string, and a figure where the number stood as one. */
 	UPDATE recall.contact c
-	SET reference = regexp_replace(c.reference, mentions.pattern, '0', 'g'),
-		attributes = regexp_replace(c.attributes::text, mentions.pattern, '0', 'g')::jsonb
+	SET reference = recall._without_mentions(c.reference, mentions.digits),
+		attributes = recall._without_mentions(c.attributes::text, mentions.digits)::jsonb
 	WHERE c.tenant_id = _erase_mentions.tenant_id AND c.contact_id = ANY (mentions.contacts);
 	GET DIAGNOSTICS step = ROW_COUNT;
 	erased := erased + step;
 	UPDATE recall.call k
-	SET raw_code = regexp_replace(k.raw_code, mentions.pattern, '0', 'g'), agent = regexp_replace(k.agent, mentions.pattern, '0', 'g')
+	SET raw_code = recall._without_mentions(k.raw_code, mentions.digits), agent = recall._without_mentions(k.agent, mentions.digits)
 	FROM ROWS FROM (unnest(mentions.batch_ids), unnest(mentions.contact_ids), unnest(mentions.attempts))
 		AS m(batch_id, contact_id, attempt)
 	WHERE k.tenant_id = _erase_mentions.tenant_id AND k.batch_id = m.batch_id AND k.contact_id = m.contact_id AND k.attempt = m.attempt;
 	GET DIAGNOSTICS step = ROW_COUNT;
 	erased := erased + step;
-	UPDATE recall.suppression s SET reason = regexp_replace(s.reason, mentions.pattern, '0', 'g')
-	WHERE s.tenant_id = _erase_mentions.tenant_id AND s.reason ~ mentions.pattern;
+	UPDATE recall.suppression s SET reason = recall._without_mentions(s.reason, mentions.digits)
+	WHERE s.tenant_id = _erase_mentions.tenant_id AND recall._mentions_any(s.reason, mentions.digits);
 	GET DIAGNOSTICS step = ROW_COUNT;
 	erased := erased + step;
 	UPDATE recall.dial d
-	SET agent = regexp_replace(d.agent, mentions.pattern, '0', 'g'), dialer = regexp_replace(d.dialer, mentions.pattern, '0', 'g')
-	WHERE d.tenant_id = _erase_mentions.tenant_id AND (d.agent ~ mentions.pattern OR d.dialer ~ mentions.pattern);
+	SET agent = recall._without_mentions(d.agent, mentions.digits), dialer = recall._without_mentions(d.dialer, mentions.digits)
+	WHERE d.tenant_id = _erase_mentions.tenant_id AND (recall._mentions_any(d.agent, mentions.digits) OR recall._mentions_any(d.dialer, mentions.digits));
 	GET DIAGNOSTICS step = ROW_COUNT;
 	erased := erased + step;
 	UPDATE recall.event e SET detail = recall._redacted(e.detail)
@@ -246,4 +251,4 @@ BEGIN
 		('events', events + forgotten.events), ('mentions', mentioned);
 END $$;
 COMMENT ON FUNCTION recall.erase_number(int, text) IS
-'Erases a person: every contact that has the number goes, with its other numbers, reference, attributes, calls and permit; the numbers go from the do-not-call lists and the audit, whose events stay without particulars; where other contacts, calls, reasons or events mention one in free text, in the form "+4930…" or without the plus, it becomes "0". What stays are keyed hashes of the numbers, by which they are put on the do-not-call list again when a contact with one of them is added; a number of the person''s that other contacts have is put there at once. Recycle records keep their counts: permits that waited count as withdrawn, those of unknown outcome as dialled. Returns how many rows of each kind were erased. Reads all that the tenant has. Right: manage. Errors: 42501; 22P02 a number; 55000 one of the contacts is out with a dialer, or the transaction is above READ COMMITTED.';
+'Erases a person: every contact that has the number goes, with its other numbers, reference, attributes, calls and permit; the numbers go from the do-not-call lists and the audit, whose events stay without particulars; where other contacts, calls, reasons or events mention one in free text, as "+4930…", "004930…" or "4930…", or in groups behind "+" or "00", it becomes "0". What stays are keyed hashes of the numbers, by which they are put on the do-not-call list again when a contact with one of them is added; a number of the person''s that other contacts have is put there at once. Recycle records keep their counts: permits that waited count as withdrawn, those of unknown outcome as dialled. Returns how many rows of each kind were erased. Reads all that the tenant has. Right: manage. Errors: 42501; 22P02 a number; 55000 one of the contacts is out with a dialer, or the transaction is above READ COMMITTED.';

@@ -38,7 +38,7 @@ BEGIN
 	PERFORM recall.schedule_callback(c.tenant, 2, now() + interval '1 h', agent => 'desk');
 	PERFORM recall.suppress(c.tenant, t.number(1), now() + interval '1 day', 'asked ' || t.number(1));
 	PERFORM recall.suppress(c.tenant, t.number(1), reason => 'this one', task_id => c.task);
-	PERFORM recall.suppress(c.tenant, t.number(20), reason => 'said so, like ' || t.number(1));
+	PERFORM recall.suppress(c.tenant, t.number(20), reason => 'said so, like ' || t.number(1) || ', +49 (0)30 100 00-01');
 	INSERT INTO people_of VALUES (c.*);
 	RETURN c.tenant;
 END $$;
@@ -71,7 +71,7 @@ SELECT is(t.calls(:acme), '4.1 busy, 5.1 busy', 'with their calls');
 SELECT is((c.reference, c.attributes)::text, '("see 0, x0.","{""0"": [""54930' || 1000001 || '"", ""kept""], ""n"": 0, ""of"": ""0""}")', 'who mentioned it does not, and says all else as before')
 FROM recall.contact c WHERE c.tenant_id = :acme AND c.contact_id = 4;
 SELECT is(k.raw_code, 'moved to sip:0@gw', 'nor does an outside code') FROM recall.call k WHERE k.tenant_id = :acme AND k.contact_id = 4;
-SELECT is(s.reason, 'said so, like 0', 'nor the reason of another suppression') FROM recall.suppression s WHERE s.tenant_id = :acme AND s.number = t.number(20);
+SELECT is(s.reason, 'said so, like 0, 0', 'nor the reason of another suppression') FROM recall.suppression s WHERE s.tenant_id = :acme AND s.number = t.number(20);
 SELECT is(t.record(:acme, :record), '2 emitted, 1 withdrawn, 0 dialled, 0 reached, 1 pending', 'the recycle record counts what waited as withdrawn');
 
 SELECT set_eq(format($$SELECT kind, record_id, action, detail - 'until' FROM recall.audit WHERE tenant_id = %s AND kind IN ('contact', 'number', 'suppression')$$, :acme),
