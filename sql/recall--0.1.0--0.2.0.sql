@@ -82,3 +82,440 @@ BEGIN
 	END IF;
 	RETURN outcomes;
 END $$;
+
+/* The do-not-call list has pages, latest first. */
+
+CREATE INDEX suppression_by_time ON recall.suppression (tenant_id, created_at);
+COMMENT ON INDEX recall.suppression_by_time IS 'A tenant''s do-not-call list, latest last.';
+
+CREATE OR REPLACE VIEW recall.suppressed_number WITH (security_barrier) AS
+(SELECT s.tenant_id, s.number, s.task_id,
+	(SELECT t.name FROM recall.task t WHERE t.tenant_id = s.tenant_id AND t.task_id = s.task_id) AS task, s.until, s.reason, s.role, s.created_at
+FROM recall.suppression s
+WHERE s.tenant_id = ANY (ARRAY(SELECT n FROM recall._readable_tenants() n WHERE recall._sees_numbers(n)))
+ORDER BY s.tenant_id DESC, s.created_at DESC)
+UNION ALL
+(SELECT s.tenant_id, recall._mask_number(s.number), s.task_id,
+	(SELECT t.name FROM recall.task t WHERE t.tenant_id = s.tenant_id AND t.task_id = s.task_id), s.until, recall._mask_numbers(s.reason), s.role,
+	s.created_at
+FROM recall.suppression s
+WHERE s.tenant_id = ANY (ARRAY(SELECT n FROM recall._readable_tenants() n WHERE NOT recall._sees_numbers(n)))
+AND EXISTS (SELECT FROM recall._readable_tenants() n WHERE NOT recall._sees_numbers(n))
+ORDER BY s.tenant_id DESC, s.created_at DESC)
+ORDER BY created_at DESC;
+COMMENT ON VIEW recall.suppressed_number IS 'The do-not-call list, latest first, also what is over by now. Right: read.';
+
+/* The audit has what belongs to no tenant, for the owner, and is appended to only. */
+
+CREATE OR REPLACE FUNCTION recall._member_objects(OUT kind text, OUT identity text) RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT 'FUNCTION', p.oid::regprocedure::text
+	FROM pg_catalog.pg_proc p
+	WHERE p.pronamespace = 'recall'::regnamespace AND p.prokind = 'f' AND p.proname !~ '^_' AND p.proname <> 'issue_token'
+	UNION ALL
+	/* What the views call. */
+	SELECT 'FUNCTION', p.oid::regprocedure::text
+	FROM pg_catalog.pg_proc p
+	WHERE p.pronamespace = 'recall'::regnamespace
+	AND p.proname IN ('_readable_tenants', '_sees_numbers', '_show_number', '_show_text', '_mask_number', '_mask_numbers', '_is_owner')
+	UNION ALL
+	SELECT 'TABLE', c.oid::regclass::text
+	FROM pg_catalog.pg_class c
+	WHERE c.relnamespace = 'recall'::regnamespace AND c.relkind = 'v' AND c.relname !~ '^_'
+	ORDER BY 1, 2;
+END;
+COMMENT ON FUNCTION recall._member_objects() IS
+'The public functions and views: what a role gets EXECUTE and SELECT on when it becomes a member of a tenant.';
+
+CREATE OR REPLACE VIEW recall.audit WITH (security_barrier) AS
+SELECT e.tenant_id, e.at, e.role, e.session_role, e.kind,
+	CASE e.kind WHEN 'suppression' THEN recall._show_number(e.tenant_id, e.record_id) ELSE e.record_id END AS record_id,
+	e.action, e.from_state, e.to_state, recall._show_text(e.tenant_id, e.detail) AS detail, e.subject
+FROM recall.event e
+WHERE e.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants() UNION ALL SELECT 0 WHERE recall._is_owner()))
+ORDER BY e.tenant_id DESC, e.at DESC;
+COMMENT ON VIEW recall.audit IS
+'The audit: who did what to which record. Right: read. What belongs to no tenant, pools, keys and schedulers, is shown to the extension''s owner.';
+COMMENT ON COLUMN recall.audit.tenant_id IS 'The tenant in which it happened; 0: in none.';
+COMMENT ON COLUMN recall.event.tenant_id IS 'The tenant in which it happened; 0: in none, as pools, keys and schedulers are nobody''s.';
+COMMENT ON COLUMN recall.event.kind IS 'What it was done to: tenant, member, token, business_result, suppression, task, batch, recycle, contact, number; of no tenant: pool, token_key, scheduler, job, history.';
+
+CREATE OR REPLACE FUNCTION recall._setup_faults() RETURNS SETOF recall._fault
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	-- There are no foreign keys: the functions look, once per statement.
+	SELECT 'what belongs to a tenant has one', o.tenant_id, o.record, NULL
+	FROM (
+		SELECT m.tenant_id, 'member ' || m.role AS record FROM recall.member m
+		UNION ALL SELECT c.tenant_id, 'counter ' || c.kind FROM recall.counter c
+		UNION ALL SELECT b.tenant_id, 'business result ' || recall._mask_numbers(b.code) FROM recall.business_result b
+		UNION ALL SELECT t.tenant_id, 'task ' || t.task_id FROM recall.task t
+		UNION ALL SELECT s.tenant_id, 'suppression of ' || s.created_at FROM recall.suppression s
+		UNION ALL SELECT e.tenant_id, 'event ' || e.event_id FROM recall.event e WHERE e.tenant_id <> 0
+	) o
+	WHERE NOT EXISTS (SELECT FROM recall.tenant n WHERE n.tenant_id = o.tenant_id)
+
+	UNION ALL -- likewise
+	SELECT 'a batch belongs to a task', b.tenant_id, 'batch ' || b.batch_id, 'task ' || b.task_id
+	FROM recall.batch b
+	WHERE NOT EXISTS (SELECT FROM recall.task t WHERE t.tenant_id = b.tenant_id AND t.task_id = b.task_id)
+
+	UNION ALL -- completing a task finishes its batches, and none is started after that
+	SELECT 'a completed task has no batch at work', b.tenant_id, 'batch ' || b.batch_id, format('%s, task %s', b.state, b.task_id)
+	FROM recall.batch b
+	JOIN recall.task t ON t.tenant_id = b.tenant_id AND t.task_id = b.task_id
+	WHERE t.state = 'completed' AND b.state IN ('started', 'suspended')
+
+	UNION ALL -- whoever has rights is somebody; DROP OWNED leaves a number behind
+	SELECT 'a member is a role of this server', m.tenant_id, 'member ' || m.role, NULL
+	FROM recall.member m
+	WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = m.role)
+
+	UNION ALL -- automatic recall makes calls without anybody asking: a limit and an "after" must hold it
+	SELECT 'a task that recalls automatically has a policy for it', t.tenant_id, 'task ' || t.task_id, f.message
+	FROM recall.task t
+	CROSS JOIN LATERAL recall._automatic_fault(t.task_type, t.policy) f
+	WHERE t.auto_recall AND t.policy IS NOT NULL AND f.message IS NOT NULL
+
+	UNION ALL -- a code that the tenant has not never matches
+	SELECT 'a policy names results that the tenant has', p.tenant_id, p.record, recall._mask_numbers(named.code)
+	FROM (
+		SELECT t.tenant_id, 'task ' || t.task_id AS record, t.policy FROM recall.task t
+		UNION ALL SELECT r.tenant_id, 'recycle ' || r.recycle_id, r.policy FROM recall.recycle r
+	) p
+	CROSS JOIN LATERAL recall._policy_results(p.policy) AS named(code)
+	WHERE NOT EXISTS (SELECT FROM recall.business_result b WHERE b.tenant_id = p.tenant_id AND b.code = named.code)
+
+	UNION ALL -- without its zone nobody can be called at the right time of day
+	SELECT 'a time zone is one that the server knows', z.tenant_id, z.record, recall._mask_numbers(z.time_zone)
+	FROM (
+		SELECT n.tenant_id, 'tenant ' || n.tenant_id AS record, n.time_zone FROM recall.tenant n
+		UNION ALL SELECT c.tenant_id, 'contact ' || min(c.contact_id), c.time_zone FROM recall.contact c
+			WHERE c.time_zone IS NOT NULL GROUP BY c.tenant_id, c.time_zone
+	) z
+	WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_timezone_names k WHERE k.name = z.time_zone)
+
+	UNION ALL -- what stands on the list is compared with numbers, and asked for by task
+	SELECT 'a suppression is of a number, and by a task that exists', s.tenant_id, 'suppression of ' || s.created_at, 'task ' || s.task_id
+	FROM recall.suppression s
+	WHERE NOT recall._are_numbers(ARRAY[s.number])
+	OR s.task_id IS NOT NULL AND NOT EXISTS (SELECT FROM recall.task t WHERE t.tenant_id = s.tenant_id AND t.task_id = s.task_id)
+
+	UNION ALL -- or the next one is refused
+	SELECT 'the next id is a new one', u.tenant_id, u.kind, format('%s is in use, the last given out is %s', u.last_used, c.last_id)
+	FROM (
+		SELECT t.tenant_id, 'task' AS kind, max(t.task_id) AS last_used FROM recall.task t GROUP BY 1
+		UNION ALL SELECT b.tenant_id, 'batch', max(b.batch_id) FROM recall.batch b GROUP BY 1
+		UNION ALL SELECT k.tenant_id, 'contact', max(k.contact_id) FROM recall.contact k GROUP BY 1
+		UNION ALL SELECT r.tenant_id, 'recycle', max(r.recycle_id) FROM recall.recycle r GROUP BY 1
+	) u
+	LEFT JOIN recall.counter c ON c.tenant_id = u.tenant_id AND c.kind = u.kind
+	WHERE u.last_used > coalesce(c.last_id, 0)
+
+	UNION ALL -- likewise, and a sequence does not fall back
+	SELECT 'the next number of a sequence is a new one', NULL, u.kind, format('%s is in use, the sequence is at %s', u.last_used, u.last_value)
+	FROM (
+		SELECT 'tenant' AS kind, (SELECT max(n.tenant_id)::bigint FROM recall.tenant n) AS last_used, s.last_value FROM recall.tenant_tenant_id_seq s
+		UNION ALL SELECT 'event', (SELECT max(e.event_id) FROM recall.event e), s.last_value FROM recall.event_event_id_seq s
+		UNION ALL SELECT 'tick', (SELECT max(k.tick_id) FROM recall.tick k), s.last_value FROM recall.tick_tick_id_seq s
+	) u
+	WHERE u.last_used > u.last_value
+
+	UNION ALL -- each run forgets those before the last 10 000
+	SELECT 'runs of the processor are forgotten in time', NULL, 'tick ' || min(k.tick_id), format('%s runs', count(*))
+	FROM recall.tick k
+	WHERE k.tick_id <= (SELECT max(i.tick_id) FROM recall.tick i) - 10000
+	HAVING count(*) > 0;
+END;
+
+CREATE OR REPLACE FUNCTION recall.admit_pool(role regrole) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+	PERFORM recall._require_owner();
+	PERFORM recall._lock_grants();
+	PERFORM recall._check_powerless(admit_pool.role);
+	INSERT INTO recall.pool (role, admitted_by, admitted_at)
+	VALUES (admit_pool.role, pg_get_userbyid(recall._caller()), clock_timestamp())
+	ON CONFLICT (role) DO NOTHING;
+	PERFORM recall._log(0, 'pool', admit_pool.role::text, 'admit', CASE WHEN NOT FOUND THEN 'admitted' END, 'admitted');
+	PERFORM recall._grant_objects(admit_pool.role);
+END $$;
+
+CREATE OR REPLACE FUNCTION recall.dismiss_pool(role regrole) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	old recall.pool;
+BEGIN
+	PERFORM recall._require_owner();
+	PERFORM recall._lock_grants();
+	DELETE FROM recall.pool p WHERE p.role = dismiss_pool.role RETURNING * INTO old;
+	IF NOT FOUND THEN
+		PERFORM recall._invalid(format('role %s is no pool', role), 'Pools are admitted with recall.admit_pool().');
+	END IF;
+	PERFORM recall._revoke_objects(dismiss_pool.role);
+	PERFORM recall._log(0, 'pool', dismiss_pool.role::text, 'dismiss', 'admitted', 'dismissed', to_jsonb(old) - 'role');
+END $$;
+
+CREATE OR REPLACE FUNCTION recall.rotate_token_key(grace interval DEFAULT '0') RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	new_key bigint := recall._new_token();
+BEGIN
+	PERFORM recall._require_owner();
+	IF (grace BETWEEN '0' AND '1 h') IS NOT TRUE THEN
+		PERFORM recall._invalid(format('grace %s is out of range', coalesce(grace::text, 'null')),
+			'Tokens that were issued before can be good for up to an hour more.');
+	END IF;
+	LOCK TABLE recall.token_key IN SHARE ROW EXCLUSIVE MODE;
+	DELETE FROM recall.token_key k WHERE grace = '0' OR k.valid_until <= clock_timestamp();
+	UPDATE recall.token_key k SET valid_until = least(k.valid_until, clock_timestamp() + grace);
+	INSERT INTO recall.token_key (key_id, secret, made_by, made_at)
+	VALUES (new_key, recall._new_key(), pg_get_userbyid(recall._caller()), clock_timestamp());
+	PERFORM recall._log(0, 'token_key', new_key::text, 'rotate', detail => jsonb_build_object('grace', grace));
+END $$;
+
+CREATE OR REPLACE FUNCTION recall.grant_scheduler(role regrole) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	scheduler name;
+BEGIN
+	PERFORM recall._require_owner();
+	scheduler := recall._role_name(role);
+	PERFORM recall._lock_grants();
+	PERFORM recall._log(0, 'scheduler', scheduler, 'grant', CASE WHEN recall._is_scheduler(role) THEN 'granted' END, 'granted');
+	EXECUTE format('GRANT USAGE ON SCHEMA recall TO %I', scheduler);
+	EXECUTE format('GRANT EXECUTE ON PROCEDURE recall.process() TO %I', scheduler);
+	EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', recall._steps(), scheduler);
+END $$;
+
+CREATE OR REPLACE FUNCTION recall.revoke_scheduler(role regrole) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	scheduler name;
+BEGIN
+	PERFORM recall._require_owner();
+	scheduler := recall._role_name(role);
+	PERFORM recall._lock_grants();
+	PERFORM recall._log(0, 'scheduler', scheduler, 'revoke', CASE WHEN recall._is_scheduler(role) THEN 'granted' END, 'revoked');
+	EXECUTE format('REVOKE ALL ON PROCEDURE recall.process() FROM %I', scheduler);
+	EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %I', recall._steps(), scheduler);
+	IF NOT EXISTS (SELECT FROM recall.member m WHERE m.role = revoke_scheduler.role)
+		AND NOT EXISTS (SELECT FROM recall.pool p WHERE p.role = revoke_scheduler.role) THEN
+		EXECUTE format('REVOKE USAGE ON SCHEMA recall FROM %I', scheduler);
+	END IF;
+END $$;
+
+CREATE FUNCTION recall._job_settings(job bigint) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	settings jsonb;
+BEGIN
+	EXECUTE $query$
+		SELECT pg_catalog.jsonb_build_object('schedule', j.schedule, 'role', j.username, 'active', j.active)
+		FROM cron.job j WHERE j.jobid = $1 $query$
+	INTO settings USING job;
+	RETURN settings;
+END $$;
+COMMENT ON FUNCTION recall._job_settings(bigint) IS 'When and as whom a cron job runs, for the audit; null: there is none.';
+
+CREATE OR REPLACE FUNCTION recall.schedule(cron text DEFAULT '*/5 * * * *', role regrole DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	fault record;
+	job bigint;
+	old jsonb;
+	asked text := coalesce(cron, '*/5 * * * *');
+BEGIN
+	PERFORM recall._require_owner();
+	SELECT * INTO fault FROM recall._cron_fault();
+	IF fault.message IS NOT NULL THEN
+		PERFORM recall._refuse(fault.message, fault.hint);
+	END IF;
+	IF role IS NOT NULL THEN
+		PERFORM recall.grant_scheduler(role);
+	END IF;
+	SELECT j.jobid INTO job FROM recall._cron_job() j;
+	old := recall._job_settings(job);
+	IF job IS NULL THEN
+		/* What is left of a role that was dropped would go on failing. */
+		EXECUTE $query$
+			SELECT cron.unschedule(j.jobid) FROM cron.job j
+			WHERE j.command ILIKE 'call recall.process()%' AND j.database = pg_catalog.current_database()
+			AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = j.username) $query$;
+		EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job USING 'recall', asked, 'CALL recall.process()';
+	END IF;
+	EXECUTE 'SELECT cron.alter_job($1, schedule => $2, username => $3, active => true)'
+	USING job, asked, (SELECT r.rolname::text FROM pg_roles r WHERE r.oid = role::oid);
+	PERFORM recall._log(0, 'job', job::text, 'schedule', detail => jsonb_build_object('from', old, 'to', recall._job_settings(job)));
+	RETURN job;
+END $$;
+
+CREATE OR REPLACE FUNCTION recall.unschedule() RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	had_job boolean;
+BEGIN
+	PERFORM recall._require_owner();
+	had_job := recall._unschedule();
+	IF had_job THEN
+		PERFORM recall._log(0, 'job', 'all', 'unschedule');
+	END IF;
+	RETURN had_job;
+END $$;
+
+CREATE OR REPLACE FUNCTION recall.accept_history(rung_until timestamptz DEFAULT NULL)
+RETURNS TABLE (tenant_id int, known_until timestamptz, claimed bigint, unknown bigint, in_doubt bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	reviews jsonb;
+	origins jsonb;
+BEGIN
+	PERFORM recall._require_owner();
+	IF rung_until > clock_timestamp() OR NOT isfinite(rung_until) THEN
+		PERFORM recall._invalid(format('rung_until %s is not a moment that is past', quote_literal(rung_until)),
+			'Give the moment by which the original had handed out its last permit, or null when every call that was made since is recorded.');
+	END IF;
+	LOCK TABLE recall.origin IN SHARE ROW EXCLUSIVE MODE;
+	IF recall._history_is_accepted() THEN
+		RETURN;
+	END IF;
+	SELECT jsonb_agg(r) INTO reviews FROM recall.review_history(rung_until) r;
+	SELECT jsonb_agg(o) INTO origins FROM recall.origin o;
+	IF rung_until IS NOT NULL THEN
+		PERFORM recall._doubt_permits(recall._known_until(), rung_until);
+	END IF;
+	PERFORM recall._note_origin();
+	PERFORM recall._log(0, 'history', 'all', 'accept', detail => jsonb_build_object('rung_until', rung_until, 'origin', origins));
+	RETURN QUERY SELECT r.* FROM jsonb_to_recordset(reviews)
+		AS r(tenant_id int, known_until timestamptz, claimed bigint, unknown bigint, in_doubt bigint);
+	PERFORM recall._log(r.tenant_id, 'tenant', r.tenant_id::text, 'accept_history',
+		detail => jsonb_strip_nulls(to_jsonb(r) - 'tenant_id' || jsonb_build_object('rung_until', rung_until, 'origin', origins)))
+	FROM jsonb_to_recordset(reviews) AS r(tenant_id int, known_until timestamptz, claimed bigint, unknown bigint, in_doubt bigint);
+END $$;
+
+CREATE FUNCTION recall._keep_event() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM recall._refuse('the audit is only appended to',
+		'What it says of a person goes with recall.erase_number(), recall.purge_batch() or recall.purge_before().');
+	RETURN NULL;
+END $$;
+COMMENT ON FUNCTION recall._keep_event() IS 'Trigger of recall.event. Raises 55000.';
+
+CREATE TRIGGER keep_event BEFORE DELETE OR TRUNCATE ON recall.event
+FOR EACH STATEMENT EXECUTE FUNCTION recall._keep_event();
+COMMENT ON TRIGGER keep_event ON recall.event IS 'No event is removed.';
+
+CREATE TRIGGER keep_fact BEFORE UPDATE ON recall.event
+FOR EACH ROW WHEN (
+	(new.event_id, new.tenant_id, new.at, new.role, new.session_role, new.kind, new.action, new.from_state, new.to_state, new.subject)
+		IS DISTINCT FROM (old.event_id, old.tenant_id, old.at, old.role, old.session_role, old.kind, old.action, old.from_state, old.to_state, old.subject)
+	OR new.record_id <> old.record_id AND (old.kind <> 'suppression' OR new.record_id <> 'erased')
+	OR new.detail IS DISTINCT FROM old.detail AND new.detail IS DISTINCT FROM recall._redacted(old.detail))
+EXECUTE FUNCTION recall._keep_event();
+COMMENT ON TRIGGER keep_fact ON recall.event IS 'An event is changed only by taking out its particulars, and the number of a suppression.';
+
+/* Erasing finds numbers in groups in free text. */
+
+CREATE FUNCTION recall._mentions_any(what text, digits text[]) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_mentions_any';
+COMMENT ON FUNCTION recall._mentions_any(text, text[]) IS
+'Whether a text mentions one of some numbers, given as their digits: these together, as no part of a longer figure, or in groups behind "+" or "00".';
+
+CREATE FUNCTION recall._without_mentions(what text, digits text[]) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_without_mentions';
+COMMENT ON FUNCTION recall._without_mentions(text, text[]) IS 'A text with "0" in the place of each number that it mentions, of some.';
+
+ALTER TYPE recall._mentions RENAME ATTRIBUTE pattern TO digits;
+ALTER TYPE recall._mentions ALTER ATTRIBUTE digits TYPE text[];
+COMMENT ON TYPE recall._mentions IS
+'Contacts, calls (by batch, contact and attempt) and events that mention one of some numbers, and the digits of these.';
+
+CREATE OR REPLACE FUNCTION recall._find_mentions(tenant_id int, numbers text[]) RETURNS recall._mentions
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	digits text[] := ARRAY(SELECT substr(n, 2) FROM unnest(numbers) n);
+	found recall._mentions;
+BEGIN
+	found.digits := digits;
+	found.contacts := ARRAY(
+		SELECT c.contact_id FROM recall.contact c
+		WHERE c.tenant_id = _find_mentions.tenant_id
+		AND (recall._mentions_any(c.reference, digits) OR recall._mentions_any(c.attributes::text, digits)));
+	SELECT array_agg(k.batch_id), array_agg(k.contact_id), array_agg(k.attempt) INTO found.batch_ids, found.contact_ids, found.attempts
+	FROM recall.call k
+	WHERE k.tenant_id = _find_mentions.tenant_id
+	AND (recall._mentions_any(k.raw_code, digits) OR recall._mentions_any(k.agent, digits));
+	found.events := ARRAY(
+		SELECT e.event_id FROM recall.event e
+		WHERE e.tenant_id = _find_mentions.tenant_id AND recall._mentions_any(e.detail::text, digits));
+	RETURN found;
+END $$;
+COMMENT ON FUNCTION recall._find_mentions(int, text[]) IS
+'Which contacts, calls and events of a tenant mention one of some numbers in what is free text, and the digits of these numbers.';
+
+CREATE OR REPLACE FUNCTION recall._erase_mentions(tenant_id int, mentions recall._mentions) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	step bigint;
+	erased bigint := 0;
+BEGIN
+	/* "0" is a string within a string, and a figure where the number stood as one. */
+	UPDATE recall.contact c
+	SET reference = recall._without_mentions(c.reference, mentions.digits),
+		attributes = recall._without_mentions(c.attributes::text, mentions.digits)::jsonb
+	WHERE c.tenant_id = _erase_mentions.tenant_id AND c.contact_id = ANY (mentions.contacts);
+	GET DIAGNOSTICS step = ROW_COUNT;
+	erased := erased + step;
+	UPDATE recall.call k
+	SET raw_code = recall._without_mentions(k.raw_code, mentions.digits), agent = recall._without_mentions(k.agent, mentions.digits)
+	FROM ROWS FROM (unnest(mentions.batch_ids), unnest(mentions.contact_ids), unnest(mentions.attempts))
+		AS m(batch_id, contact_id, attempt)
+	WHERE k.tenant_id = _erase_mentions.tenant_id AND k.batch_id = m.batch_id AND k.contact_id = m.contact_id AND k.attempt = m.attempt;
+	GET DIAGNOSTICS step = ROW_COUNT;
+	erased := erased + step;
+	UPDATE recall.suppression s SET reason = recall._without_mentions(s.reason, mentions.digits)
+	WHERE s.tenant_id = _erase_mentions.tenant_id AND recall._mentions_any(s.reason, mentions.digits);
+	GET DIAGNOSTICS step = ROW_COUNT;
+	erased := erased + step;
+	UPDATE recall.dial d
+	SET agent = recall._without_mentions(d.agent, mentions.digits), dialer = recall._without_mentions(d.dialer, mentions.digits)
+	WHERE d.tenant_id = _erase_mentions.tenant_id AND (recall._mentions_any(d.agent, mentions.digits) OR recall._mentions_any(d.dialer, mentions.digits));
+	GET DIAGNOSTICS step = ROW_COUNT;
+	erased := erased + step;
+	UPDATE recall.event e SET detail = recall._redacted(e.detail)
+	WHERE e.tenant_id = _erase_mentions.tenant_id AND e.event_id = ANY (mentions.events) AND NOT e.detail ? 'erased';
+	GET DIAGNOSTICS step = ROW_COUNT;
+	RETURN erased + step;
+END $$;
+COMMENT ON FUNCTION recall._erase_mentions(int, recall._mentions) IS
+'Replaces what _find_mentions() found by "0", in the audit with all that was said there, and returns how many rows that changed.';
+
+COMMENT ON FUNCTION recall.erase_number(int, text) IS
+'Erases a person: every contact that has the number goes, with its other numbers, reference, attributes, calls and permit; the numbers go from the do-not-call lists and the audit, whose events stay without particulars; where other contacts, calls, reasons or events mention one in free text, as "+4930…", "004930…" or "4930…", or in groups behind "+" or "00", it becomes "0". What stays are keyed hashes of the numbers, by which they are put on the do-not-call list again when a contact with one of them is added; a number of the person''s that other contacts have is put there at once. Recycle records keep their counts: permits that waited count as withdrawn, those of unknown outcome as dialled. Returns how many rows of each kind were erased. Reads all that the tenant has. Right: manage. Errors: 42501; 22P02 a number; 55000 one of the contacts is out with a dialer, or the transaction is above READ COMMITTED.';
+
+/* What is new is nobody's, whatever default privileges say. */
+DO $$
+DECLARE
+	new record;
+BEGIN
+	FOR new IN
+		SELECT p.oid::pg_catalog.regprocedure AS routine, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::text END AS grantee
+		FROM pg_catalog.pg_proc p
+		CROSS JOIN LATERAL pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) a
+		WHERE p.pronamespace = 'recall'::pg_catalog.regnamespace AND a.grantee <> p.proowner
+		AND p.proname IN ('_job_settings', '_keep_event', '_mentions_any', '_without_mentions')
+	LOOP
+		EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM %s', new.routine, new.grantee);
+	END LOOP;
+END $$;
+
+/* Members and pools get what is for them. */
+SELECT recall._grant_objects(m.role)
+FROM (SELECT m.role FROM recall.member m UNION SELECT p.role FROM recall.pool p) m
+JOIN pg_catalog.pg_roles r ON r.oid = m.role;
