@@ -64,10 +64,17 @@ COMMENT ON FUNCTION recall.revoke_scheduler(regrole) IS
 CREATE FUNCTION recall._cron_fault(OUT message text, OUT hint text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	cron_database text := current_setting('cron.database_name', true);
+	/* Not current_setting(), which fails where an owner that is no superuser any more may not see them. */
+	libraries text := (SELECT s.setting FROM pg_settings s WHERE s.name = 'shared_preload_libraries');
+	cron_database text := (SELECT s.setting FROM pg_settings s WHERE s.name = 'cron.database_name');
 BEGIN
+	IF libraries IS NULL THEN
+		message := 'the extension''s owner may not see whether pg_cron is loaded';
+		hint := format('Run GRANT pg_read_all_settings TO %I.', current_user);
+		RETURN;
+	END IF;
 	/* The name can be set in the configuration while the library is not loaded. */
-	IF NOT 'pg_cron' = ANY (regexp_split_to_array(replace(current_setting('shared_preload_libraries'), '"', ''), E'\\s*,\\s*')) THEN
+	IF NOT 'pg_cron' = ANY (regexp_split_to_array(replace(libraries, '"', ''), E'\\s*,\\s*')) THEN
 		cron_database := NULL;
 	END IF;
 	IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN

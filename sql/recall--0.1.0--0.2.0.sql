@@ -320,6 +320,43 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION recall._job_settings(bigint) IS 'When and as whom a cron job runs, for the audit; null: there is none.';
 
+CREATE OR REPLACE FUNCTION recall._cron_fault(OUT message text, OUT hint text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	/* Not current_setting(), which fails where an owner that is no superuser any more may not see them. */
+	libraries text := (SELECT s.setting FROM pg_settings s WHERE s.name = 'shared_preload_libraries');
+	cron_database text := (SELECT s.setting FROM pg_settings s WHERE s.name = 'cron.database_name');
+BEGIN
+	IF libraries IS NULL THEN
+		message := 'the extension''s owner may not see whether pg_cron is loaded';
+		hint := format('Run GRANT pg_read_all_settings TO %I.', current_user);
+		RETURN;
+	END IF;
+	/* The name can be set in the configuration while the library is not loaded. */
+	IF NOT 'pg_cron' = ANY (regexp_split_to_array(replace(libraries, '"', ''), E'\\s*,\\s*')) THEN
+		cron_database := NULL;
+	END IF;
+	IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
+		IF cron_database IS NULL THEN
+			message := 'pg_cron is not loaded';
+			hint := 'Add pg_cron to shared_preload_libraries and restart the server.';
+		ELSIF cron_database <> current_database() THEN
+			message := format('pg_cron works in database "%s", not in "%s"', cron_database, current_database());
+			hint := recall._schedule_elsewhere(cron_database);
+		END IF;
+	ELSIF cron_database IS NULL THEN
+		message := 'pg_cron is not loaded';
+		hint := format('Install pg_cron, add it to shared_preload_libraries, set cron.database_name = ''%s'', restart the server and run CREATE EXTENSION pg_cron.',
+			current_database());
+	ELSIF cron_database <> current_database() THEN
+		message := format('pg_cron works in database "%s", not in "%s"', cron_database, current_database());
+		hint := recall._schedule_elsewhere(cron_database);
+	ELSE
+		message := format('pg_cron is not installed in database "%s"', current_database());
+		hint := 'Run CREATE EXTENSION pg_cron here.';
+	END IF;
+END $$;
+
 CREATE OR REPLACE FUNCTION recall.schedule(cron text DEFAULT '*/5 * * * *', role regrole DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -519,3 +556,17 @@ END $$;
 SELECT recall._grant_objects(m.role)
 FROM (SELECT m.role FROM recall.member m UNION SELECT p.role FROM recall.pool p) m
 JOIN pg_catalog.pg_roles r ON r.oid = m.role;
+
+/* Nobody makes a column, a function or a domain of the types of tables and of what is internal: an upgrade could not change them then. */
+DO $$
+DECLARE
+	type regtype;
+BEGIN
+	FOR type IN
+		SELECT t.oid FROM pg_catalog.pg_type t
+		LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+		WHERE t.typnamespace = 'recall'::pg_catalog.regnamespace AND t.typtype = 'c' AND (c.relkind = 'r' OR t.typname ~ '^_')
+	LOOP
+		EXECUTE pg_catalog.format('REVOKE ALL ON TYPE %s FROM PUBLIC', type);
+	END LOOP;
+END $$;

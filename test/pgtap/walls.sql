@@ -274,6 +274,18 @@ FROM (VALUES
 	('GRANT USAGE ON SEQUENCE recall.event_event_id_seq TO t_read; REVOKE t_read FROM t_heir', 't_read: sequence event_event_id_seq'),
 	('CREATE VIEW recall.planted AS SELECT 1 AS x; GRANT SELECT ON recall.planted TO t_dial; REVOKE t_dial FROM t_heir', 't_dial: SELECT planted')) AS x(planted, finds);
 
+-- Types: what one may make a column or a function of, which then stands in the way of an upgrade that changes the type.
+CREATE FUNCTION t.wrong_type_acls() RETURNS SETOF text LANGUAGE sql
+BEGIN ATOMIC
+	SELECT format('%s: %s', CASE WHEN t.typname ~ '^_' OR c.relkind = 'r' THEN 'usable' ELSE 'not usable' END, t.typname)
+	FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
+	WHERE t.typnamespace = 'recall'::regnamespace AND t.typcategory <> 'A'
+	AND has_type_privilege('t_manage', t.oid, 'USAGE') = (t.typname ~ '^_' OR coalesce(c.relkind = 'r', false));
+END;
+SELECT is(ARRAY(SELECT t.wrong_type_acls()), '{}', 'the types of tables, and internal ones, are for nobody to use');
+SELECT is(t.found_planted('GRANT USAGE ON TYPE recall.contact TO PUBLIC', 't.wrong_type_acls()'), '{"usable: contact"}', 'found when planted: one that everybody may use');
+SELECT matches(t.outcome('CREATE TEMPORARY TABLE keeper (p recall._mentions)', 't_manage'), '^42501: permission denied for type recall._mentions', 'so no column is in the way');
+
 -- The same by trying.
 CREATE FUNCTION t.tries(relation regclass, column_name name) RETURNS SETOF text LANGUAGE sql RETURN unnest(ARRAY[
 	format('SELECT count(*) FROM %s', relation), format('INSERT INTO %s DEFAULT VALUES', relation), format('UPDATE %s SET %I = %2$I', relation, column_name),

@@ -203,6 +203,17 @@ END
 	health($bare, 'app', 'schedule', 'warning', 'pg_cron is not loaded', 'bare: health() says that it is no longer loaded');
 	my ($status) = $bare->psql('app', 'DROP EXTENSION recall');
 	is($status, 0, 'bare: dropped while pg_cron is no longer loaded');
+
+	# The owner is no superuser any more, and may not read the settings in which pg_cron is.
+	$bare->safe_psql('postgres', 'CREATE ROLE landlord SUPERUSER; CREATE DATABASE let');
+	$bare->safe_psql('let', 'SET ROLE landlord; CREATE EXTENSION recall');
+	$bare->safe_psql('let', 'ALTER ROLE landlord NOSUPERUSER');
+	health($bare, 'let', 'schedule', 'warning', 'may not see whether pg_cron is loaded.*GRANT pg_read_all_settings TO landlord', 'bare: health() works for an owner that is no superuser');
+	fails($bare, 'let', 'SET ROLE landlord; SELECT recall.schedule()', '55000', 'GRANT pg_read_all_settings TO landlord', 'bare: schedule() says what is missing');
+	$bare->safe_psql('let', 'GRANT pg_read_all_settings TO landlord');
+	health($bare, 'let', 'schedule', 'warning', 'pg_cron is not loaded', 'bare: with that it sees');
+	$bare->safe_psql('let', 'REVOKE pg_read_all_settings FROM landlord; DROP EXTENSION recall');
+	is($bare->safe_psql('let', q{SELECT count(*) FROM pg_extension WHERE extname = 'recall'}), '0', 'bare: and the extension can be dropped without');
 	$bare->stop;
 }
 
