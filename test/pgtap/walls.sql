@@ -383,6 +383,9 @@ FROM (VALUES
 	('UPDATE recall.event SET kind = ''x'''), ('UPDATE recall.event SET action = ''x'''), ('UPDATE recall.event SET subject = ''x'''),
 	('UPDATE recall.event SET record_id = ''erased'' WHERE kind = ''task'''), ('UPDATE recall.event SET record_id = ''x'' WHERE kind = ''suppression'''),
 	('UPDATE recall.event SET detail = NULL'), ('UPDATE recall.event SET detail = detail || ''{"x": 1}''')) AS x(statement);
+SELECT is(array_to_string(t.found_planted('ALTER TABLE recall.event DISABLE TRIGGER USER', format('t.outcome(%L, NULL)', x.statement)), ', ') ~ '^55000', false,
+	'without the triggers it could be done: ' || x.statement)
+FROM (VALUES ('DELETE FROM recall.event RETURNING 1'), ('UPDATE recall.event SET role = ''x'' RETURNING 1')) AS x(statement);
 SELECT is(t.outcome('UPDATE recall.event SET role = ''x''', 't_owner') ~ '^55000', true, 'nor does the owner who is no superuser');
 
 SELECT * FROM finish();
