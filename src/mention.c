@@ -8,6 +8,9 @@
  * say that this is a number from its country code on, also with blanks, "-", ".", "/", "(" and ")"
  * between its digits, or "(0)"; there the digits behind a gap must not go on, as the number would
  *be another. The national spelling is not known: it stands for a number in each country.
+ *
+ * Where a number may begin, its digits are read as far as they go, and looked up among those that
+ * are looked for: the cost is that of the text, however many these are.
  */
 #include "recall.h"
 
@@ -19,7 +22,8 @@
 PG_FUNCTION_INFO_V1(recall_mentions_any);
 PG_FUNCTION_INFO_V1(recall_without_mentions);
 
-#define MAX_GAP 3 /* signs between two digits of a number; "(0)" is one */
+#define MAX_DIGITS 15 /* of a number */
+#define MAX_GAP 3	  /* signs between two digits of a number; "(0)" is one */
 
 /* What may stand between the digits of a number. */
 typedef enum Gaps
@@ -29,13 +33,26 @@ typedef enum Gaps
 	GAPS_WITH_ZERO, /* also "(0)", which is dialled within the country only */
 } Gaps;
 
-/* A text, and the numbers that are looked for in it: their digits. */
+/* The digits of a number; one more than a number has says that they go on. */
+typedef struct Number
+{
+	int length;
+	char digits[MAX_DIGITS + 1];
+} Number;
+
+/* The numbers that are looked for, in their order. */
+typedef struct Numbers
+{
+	int count;
+	Number number[FLEXIBLE_ARRAY_MEMBER];
+} Numbers;
+
+/* A text, and what is looked for in it. */
 typedef struct Search
 {
 	const char *begin;
 	const char *end;
-	Datum *numbers;
-	int count;
+	const Numbers *numbers;
 } Search;
 
 static bool
@@ -83,65 +100,81 @@ goes_on(const Search *search, const char *at, int direction)
 	return is_digit(search, at);
 }
 
-/* Whether what begins a figure and ends at a place is a part of a longer one. */
+/* Whether a figure is the one before or behind the point of another. */
 static bool
-is_part(const Search *search, const char *from, const char *to)
+is_decimal(const Search *search, const char *from, const char *to)
 {
-	return is_digit(search, to) ||
-		   (from - search->begin >= 2 && from[-1] == '.' && is_digit(search, from - 2)) ||
+	return (from - search->begin >= 2 && from[-1] == '.' && is_digit(search, from - 2)) ||
 		   (search->end - to >= 2 && *to == '.' && is_digit(search, to + 1));
 }
 
-/* Match a number's digits; NULL: they are not there. */
-static const char *
-match_digits(const Search *search, const char *at, text *number, Gaps gaps)
+static int
+compare_numbers(const void *a, const void *b)
 {
-	const char *digits = VARDATA_ANY(number);
-	int length = VARSIZE_ANY_EXHDR(number);
+	const Number *left = a;
+	const Number *right = b;
 
-	for (int i = 0; i < length; i++)
+	return left->length != right->length ? left->length - right->length
+										 : memcmp(left->digits, right->digits, left->length);
+}
+
+static bool
+is_looked_for(const Search *search, const Number *number)
+{
+	return bsearch(number, search->numbers->number, search->numbers->count, sizeof(Number),
+				   compare_numbers) != NULL;
+}
+
+/* Read the digits from a place on, and find their end. */
+static const char *
+read_digits(const Search *search, const char *at, Gaps gaps, Number *number)
+{
+	const char *next = skip_gap(search, at, gaps);
+
+	number->length = 0;
+	while (is_digit(search, next) && number->length <= MAX_DIGITS)
 	{
-		at = skip_gap(search, at, gaps);
-		if (at >= search->end || *at != digits[i])
-			return NULL;
-		at++;
+		number->digits[number->length++] = *next;
+		at = next + 1;
+		next = skip_gap(search, at, gaps);
 	}
 	return at;
 }
 
-/* Match a number whose digits stand together; NULL: it does not begin here. */
+/* Match digits that stand together, behind a prefix; NULL: they are not a number that is looked
+ * for. */
 static const char *
-match_together(const Search *search, const char *from, int prefix, text *number)
+match_together(const Search *search, const char *from, int prefix)
 {
-	const char *to = match_digits(search, from, number, NO_GAPS);
+	Number number;
+	const char *to = read_digits(search, from + prefix, NO_GAPS, &number);
 
-	if (to == NULL)
-		to = match_digits(search, from + prefix, number, NO_GAPS);
-	return to != NULL && !is_part(search, from, to) ? to : NULL;
+	return is_looked_for(search, &number) && !is_decimal(search, from, to) ? to : NULL;
 }
 
-/* Match a number that is written in groups; NULL: it does not begin here. */
+/* Match digits in groups, likewise. */
 static const char *
-match_groups(const Search *search, const char *from, int prefix, text *number)
+match_groups(const Search *search, const char *from, int prefix, Gaps gaps)
 {
-	const char *to;
+	Number number;
+	const char *to = read_digits(search, from + prefix, gaps, &number);
 
-	if (prefix == 0 || (prefix == 2 && goes_on(search, from - 1, -1)))
-		return NULL;
-	to = match_digits(search, from + prefix, number, GAPS);
-	if (to == NULL)
-		to = match_digits(search, from + prefix, number, GAPS_WITH_ZERO);
-	return to != NULL && !goes_on(search, to, 1) ? to : NULL;
+	return is_looked_for(search, &number) && !goes_on(search, to, 1) ? to : NULL;
 }
 
-/* Match a number in any spelling that is known; NULL: it does not begin here. */
+/* Find the end of a number that begins here, in any spelling that is known; NULL: none does. */
 static const char *
-match_number(const Search *search, const char *from, text *number)
+match_number(const Search *search, const char *from)
 {
 	int prefix = *from == '+' ? 1 : begins_with(search, from, "00") ? 2 : 0;
-	const char *to = match_together(search, from, prefix, number);
+	const char *to = match_together(search, from, *from == '+' ? 1 : 0);
 
-	return to != NULL ? to : match_groups(search, from, prefix, number);
+	if (to == NULL && prefix == 2)
+		to = match_together(search, from, prefix);
+	if (to != NULL || prefix == 0 || (prefix == 2 && goes_on(search, from - 1, -1)))
+		return to;
+	to = match_groups(search, from, prefix, GAPS);
+	return to != NULL ? to : match_groups(search, from, prefix, GAPS_WITH_ZERO);
 }
 
 /* Find the next mention from a place on, and its end; NULL: there is none. */
@@ -149,26 +182,59 @@ static const char *
 next_mention(const Search *search, const char *at, const char **to)
 {
 	for (; at < search->end; at++)
-	{
-		if ((*at != '+' && !is_digit(search, at)) || is_digit(search, at - 1))
-			continue;
-		for (int i = 0; i < search->count; i++)
-			if ((*to = match_number(search, at, DatumGetTextPP(search->numbers[i]))) != NULL)
-				return at;
-	}
+		if ((*at == '+' || is_digit(search, at)) && !is_digit(search, at - 1) &&
+			(*to = match_number(search, at)) != NULL)
+			return at;
 	return NULL;
+}
+
+static Numbers *
+read_numbers(ArrayType *array)
+{
+	Datum *digits;
+	int count;
+	Numbers *numbers;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &digits, NULL, &count);
+	numbers = palloc(offsetof(Numbers, number) + count * sizeof(Number));
+	numbers->count = count;
+	for (int i = 0; i < count; i++)
+	{
+		text *given = DatumGetTextPP(digits[i]);
+		Number *number = &numbers->number[i];
+
+		number->length = Min(VARSIZE_ANY_EXHDR(given), sizeof(number->digits));
+		memcpy(number->digits, VARDATA_ANY(given), number->length);
+	}
+	qsort(numbers->number, count, sizeof(Number), compare_numbers);
+	return numbers;
+}
+
+/* The numbers; where they are the same for all rows, they are read for the first one. */
+static const Numbers *
+numbers_of(FunctionCallInfo fcinfo)
+{
+	MemoryContext context;
+
+	if (!get_fn_expr_arg_stable(fcinfo->flinfo, 1))
+		return read_numbers(PG_GETARG_ARRAYTYPE_P(1));
+	if (fcinfo->flinfo->fn_extra == NULL)
+	{
+		context = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+		fcinfo->flinfo->fn_extra = read_numbers(PG_GETARG_ARRAYTYPE_P(1));
+		MemoryContextSwitchTo(context);
+	}
+	return fcinfo->flinfo->fn_extra;
 }
 
 static Search
 begin_search(FunctionCallInfo fcinfo)
 {
 	text *what = PG_GETARG_TEXT_PP(0);
-	Search search = { .begin = VARDATA_ANY(what),
-					  .end = VARDATA_ANY(what) + VARSIZE_ANY_EXHDR(what) };
 
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT, &search.numbers,
-					  NULL, &search.count);
-	return search;
+	return (Search){ .begin = VARDATA_ANY(what),
+					 .end = VARDATA_ANY(what) + VARSIZE_ANY_EXHDR(what),
+					 .numbers = numbers_of(fcinfo) };
 }
 
 /* _mentions_any(what text, digits text[]) returns boolean */
