@@ -1,301 +1,350 @@
 #!/usr/bin/python3
 """mutate.py: changes the C code in small ways and sees whether the tests notice.
 
-A mutant is the library with one change: a comparison, a logical operator, a sum, a constant, or what a function returns.
-Each is built, put in the place of the library of a server that stays up, and given to the tests until one fails: then it
-is killed. A mutant that no test fails on survives: either a test is missing, or the change makes no difference. What
-gives the same machine code is left out, and so is what does not compile.
+A mutant is the library with one change: a comparison, a logical operator, a sum, a constant, or what a function returns
+(changes.py). Each is built, put in the place of the library of a server that stays up, and given to tests until one fails: then
+it is killed. The tests are those of test/sql, test/specs and test/pgtap (server.py). Each is first run on a library that counts
+which lines it runs, and takes part when it passes; where what it prints is what counts, it has to print the same on the library
+as it is. The outcome has to be that again. A mutant is given only to those that run its line; the one that has killed most of
+its like in its time, or else runs the line most often in its time, is tried first; and no more are begun when those that were
+tried took, at first, as long as PATIENCE together. So a mutant that survived may yet be killed by a test that takes long.
 
-The tests are those of test/sql and test/pgtap. Each is first run on the library as it is, twice, and takes part when it
-gives the same both times; the outcome has to be that again. The specs are left out: what they print depends on how busy the
-machine is. A kill counts when the same test, right after it, passes on the library as it is. The test that has killed most in its time is
-tried first. Time is bounded for each test, by what it took at first; a mutant that is killed by that alone is told apart.
+What becomes of a mutant:
 
-Runs in a workspace (see test/harness/workspace.sh), in the copy of the checkout, after server.sh.
+    killed          a test fails, or takes much longer than it did: the latter are told apart
+    survived        none does: a test is missing, or the change makes no difference
+    unreached       no test runs the line; counts like one that survived
+    in doubt        the test that failed does so on the library as it is, too, tried a little later; does not count
+
+Left out are changes that do not compile, that give the same machine code, and those that are known to make no difference, which
+equivalents.txt lists with the reasons.
+
+Runs in a workspace (see test/harness/workspace.sh), in the copy of the checkout, after server.sh, whose cluster is stopped.
 """
 import argparse
 import collections
-import glob
+import concurrent.futures
+import math
 import os
 import random
 import re
-import signal
+import shlex
 import subprocess
 import sys
+import threading
 import time
 
-HEART = """policy_match judge calling_hours_next calling_hours_day transition history claim report rights entry seal""".split()
+import changes
+import server
 
-# What is not code to be changed: comments, texts, and statements about what cannot happen, or that only say what a message is.
-PASSED_OVER = re.compile(
-    r'/\*.*?\*/|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|^#(?!define).*?$'
-    r'|\b(?:elog|errcode|errmsg|errhint|errdetail|INT64_C|UINT64_C|UINT32_C|PG_FUNCTION_INFO_V1|PG_GETARG_\w+)\s*\((?:[^()]|\([^()]*\))*\)',
-    re.S | re.M)
-
-SWAPS = {'<': '<=', '<=': '<', '>': '>=', '>=': '>', '==': '!=', '!=': '==', '&&': '||', '||': '&&', '+': '-', '-': '+',
-         'true': 'false', 'false': 'true'}
-TOKEN = re.compile(
-    r'(?P<swap>(?<=\s)(?:<=|>=|==|!=|<|>|&&|\|\||[+-])(?=\s)|(?<=return )(?:true|false)(?=;))'
-    r'|(?P<not>!(?=\w|\())'
-    r'|(?P<number>(?<![\w.])\d+(?![\w.]))'
-    r'|(?P<value>(?<=return )(?!true|false|\d|\(?Datum\))\w[^;]*(?=;))', re.S)
+# What decides: the two languages, the judgement, the state machines, who may do what, and the queue.
+HEART = """policy_parse policy_match calling_hours_parse calling_hours_day calling_hours_next local_clock judge judge_sql history
+    transition claim report lease rights entry seal""".split()
+EQUIVALENTS = 'test/mutate/equivalents.txt'
+OUTCOMES = ['killed', 'survived', 'unreached', 'in doubt']
+# They take long, and look at something else: other settings, what verify() finds, what the catalogs say.
+PASSED_OVER = 'settings verify catalog'.split()
+# So many mutants are tried before the tests that failed are tried on the library as it is.
+CHECKED_AFTER = 20
 
 
-def mutations(text):
-    """Yield the place, the old and the new text of each change."""
-    code = PASSED_OVER.sub(lambda match: re.sub(r'[^\n]', ' ', match.group()), text)
-    code = re.sub(r'\[\w*\] = |\{ 0 \}', lambda match: ' ' * len(match.group()), code)
-    for match in TOKEN.finditer(code):
-        old = text[match.start():match.end()]
-        if match['swap']:
-            yield match.start(), old, SWAPS[old]
-        elif match['not']:
-            yield match.start(), old, ''
-        elif match['number']:
-            yield match.start(), old, str(int(old) + 1)
-        elif re.search(r'[<>=&|!]=?', old) and '\n' not in old and '->' not in old:
-            yield match.start(), old, '!(' + old + ')'
+class Builder:
+    """Builds the library with the commands that make would use, one file anew."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        commands = subprocess.check_output(['make', '-n', '-B', 'with_llvm=no', 'COPT=-w -g0', 'recall.so'], universal_newlines=True)
+        commands = [shlex.split(line) for line in commands.replace('\\\n', ' ').split('\n') if re.match(r'\S*(gcc|clang|cc) ', line)]
+        self.compiling = {os.path.basename(c[c.index('-o') + 1])[:-2]: c for c in commands if '-c' in c}
+        self.linking = next(c for c in commands if '-shared' in c)
+
+    def compile(self, name, folder, target, *flags):
+        """Compile the file of a name that lies in the src of a folder; false when that is no C."""
+        command = ['-I' + os.path.abspath('src') if word == '-I.' else os.path.abspath(target) if word == 'src/%s.o' % name else word
+                   for word in self.compiling[name]]
+        return subprocess.call(command + list(flags), cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
+
+    def link(self, target, other_objects, *flags):
+        """Link the library, some of whose objects are others than those in src."""
+        command = [target if word == 'recall.so' else other_objects.get(os.path.basename(word)[:-2], word) if word.endswith('.o') else word
+                   for word in self.linking]
+        subprocess.check_call(command + list(flags))
+
+    def build(self):
+        """Build the library as it is."""
+        for name in self.compiling:
+            if not self.compile(name, '.', 'src/%s.o' % name):
+                sys.exit('recall does not build')
+        self.original = os.path.join(self.folder, 'original.so')
+        self.link(self.original, {})
+
+    def build_counting(self, names, notes):
+        """Build the library that counts the lines of files; the notes of what it counts go to some folders."""
+        objects = {}
+        for name in names:
+            objects[name] = os.path.join(self.folder, name + '.o')
+            if not self.compile(name, '.', objects[name], '-O0', '--coverage', '-U_FORTIFY_SOURCE'):
+                sys.exit('recall does not build with --coverage')
+            for folder in notes:
+                subprocess.check_call(['cp', objects[name][:-2] + '.gcno', folder])
+        self.counting = os.path.join(self.folder, 'counting.so')
+        self.link(self.counting, objects, '--coverage')
+
+    def build_mutant(self, mutant, text, number):
+        """Compile a mutant; say "not built", "same code" or, when its object is there to be tried, nothing."""
+        folder = os.path.join(self.folder, 'mutant%d' % number)
+        os.makedirs(os.path.join(folder, 'src'))
+        # Messages hold the name of the source, which is to be the same.
+        with open(os.path.join(folder, 'src', mutant.name + '.c'), 'w') as file:
+            file.write(mutant.applied(text))
+        mutant.object = folder + '.o'
+        if not self.compile(mutant.name, folder, mutant.object):
+            return 'not built'
+        if read(mutant.object) == read('src/%s.o' % mutant.name):
+            return 'same code'
+        return ''
 
 
-class Test:
-    """A file of tests; what it prints tells whether all is well."""
-
-    def __init__(self, path):
-        self.path = path
-        self.kind = path.split('/')[1]
-        self.kills = collections.Counter()
-        self.seconds = None
-        self.expected = None
-
-    def run(self, limit):
-        """Give what it prints, as far as that has to be the same each time; None when it takes too long."""
-        name = 'mutate_' + self.kind
-        command = ['psql', '-X', '-q', '-t', '-A', '-d', name, '-v', 'ON_ERROR_STOP=%d' % (self.kind == 'pgtap'), '-f', self.path]
-        fresh_database(name, self.kind == 'pgtap')
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-        try:
-            output = process.communicate(timeout=limit)[0].decode('utf-8', 'replace')
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            end_sessions(name)
-            return None
-        if self.kind == 'pgtap':
-            failed = re.search(r'^\s*not ok|^Bail out', output, re.M) is not None
-            return process.returncode, failed, len(re.findall(r'^\s*ok ', output, re.M))
-        return process.returncode, output
-
-    def learn(self):
-        """See what it prints on the library as it is; false when that varies, or is a failure."""
-        began = time.monotonic()
-        self.expected = self.run(600)
-        self.seconds = time.monotonic() - began
-        again = self.run(600)
-        if self.kind == 'pgtap' and (self.expected is None or self.expected[1]):
-            return False
-        return self.expected is not None and self.expected == again
-
-    def kills_mutant(self):
-        """Whether something is different now: "", "failed" or "too long"."""
-        outcome = self.run(20 + 8 * self.seconds)
-        if outcome is None:
-            return 'too long'
-        return '' if outcome == self.expected else 'failed'
-
-
-def sql(database, *statements):
-    command = ['psql', '-X', '-q', '-A', '-t', '-d', database, '-v', 'ON_ERROR_STOP=1']
-    for statement in statements:
-        command += ['-c', statement]
-    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, stdin=subprocess.DEVNULL)
-
-
-def wait_for_server():
-    """Let the server come back after a process of it has died."""
-    for attempt in range(600):
-        if sql('postgres', 'SELECT 1').returncode == 0:
-            return
-        time.sleep(0.1)
-    sys.exit('the server is gone')
-
-
-dirty = set()
-
-
-def fresh_database(name, has_pgtap):
-    """Give a kind of tests its database, made anew when a mutant may have spoilt it."""
-    if name in dirty or sql(name, 'SELECT 1').returncode != 0:
-        wait_for_server()
-        sql('postgres', 'DROP DATABASE IF EXISTS %s WITH (FORCE)' % name)
-        made = sql('postgres', 'CREATE DATABASE %s TEMPLATE mutate_template%s' % (name, '_pgtap' if has_pgtap else ''))
-        if made.returncode != 0:
-            sys.exit('database %s: %s' % (name, made.stderr))
-        dirty.discard(name)
-    if not has_pgtap:
-        dirty.add(name)
-
-
-def end_sessions(name):
-    """End what still runs in a database, which may be an endless loop."""
-    pids = sql('postgres', "SELECT pid FROM pg_stat_activity WHERE datname = '%s'" % name).stdout.split()
-    for pid in pids:
-        os.kill(int(pid), signal.SIGKILL)
-    time.sleep(1)
-    wait_for_server()
-
-
-def build():
-    """Build the library; give what went wrong."""
-    made = subprocess.run(['make', '-s', 'with_llvm=no', 'COPT=-O1 -w', 'recall.so'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    return made.returncode == 0
-
-
-def install():
-    """Put the library in the place of the installed one, which running sessions keep."""
-    installed = os.path.join(LIBRARIES, 'recall.so')
-    with open('recall.so', 'rb') as library, open(installed + '.new', 'wb') as copy:
-        copy.write(library.read())
-    os.chmod(installed + '.new', 0o755)
-    os.rename(installed + '.new', installed)
-
-
-def read(path, mode='r'):
-    with open(path, mode) as file:
+def read(path):
+    with open(path, 'rb') as file:
         return file.read()
 
 
-def write(path, text):
-    with open(path, 'w') as file:
-        file.write(text)
+class Run:
+    """A sample of mutants, the tests, and what has become of each so far."""
 
+    def __init__(self, arguments, builder, servers):
+        self.arguments = arguments
+        self.builder = builder
+        self.servers = servers
+        self.names = arguments.files.split()
+        self.texts = {}
+        self.left_out = collections.Counter()
+        self.lock = threading.Lock()
+        self.began = time.monotonic()
+        self.tried = []
 
-def machine_code(source):
-    """The code and data of a file, without what tells of its lines."""
-    stripped = source[:-2] + '.stripped'
-    subprocess.run(['objcopy', '--strip-debug', source[:-2] + '.o', stripped], check=True)
-    code = read(stripped, 'rb')
-    os.remove(stripped)
-    return code
+    def list_mutants(self):
+        """List all mutants, in the order of the seed."""
+        self.equivalents = equivalents = changes.read_equivalents(EQUIVALENTS)
+        found = []
+        for name in self.names:
+            with open('src/%s.c' % name) as file:
+                self.texts[name] = file.read()
+            found += changes.mutants(name, self.texts[name])
+        known = {mutant.key for mutant in found}
+        lost = [key for key in equivalents if key.split('.c ')[0] in self.names and key not in known]
+        if lost:
+            sys.exit('%s has what the code has no more:\n%s' % (EQUIVALENTS, '\n'.join(lost)))
+        if self.arguments.only:
+            name, line = self.arguments.only.split(':')
+            found = [mutant for mutant in found if mutant.name == name and mutant.line == int(line)]
+        print('%d changes of %d files, of which %d are known to make no difference; seed %d'
+              % (len(found), len(self.names), len(known & set(equivalents)), self.arguments.seed), flush=True)
+        random.Random(self.arguments.seed).shuffle(found)
+        self.found = found
+        self.sample = []
 
+    def choose(self):
+        """Take as many of them as are wanted and make a difference to the compiler."""
+        found = self.found
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for first in range(0, len(found), 16):
+                some = [(number, found[number]) for number in range(first, min(first + 16, len(found)))]
+                for (number, mutant), why in zip(some, pool.map(lambda m: self.builder.build_mutant(m[1], self.texts[m[1].name], m[0]), some)):
+                    if len(self.sample) == self.arguments.sample:
+                        return
+                    if not why and mutant.key in self.equivalents:
+                        why = 'equivalent'
+                    if why:
+                        self.left_out[why] += 1
+                    else:
+                        self.sample.append(mutant)
 
-def try_mutant(tests, name):
-    """Give the tests a mutant of a file; which one kills it, and how."""
-    order = sorted(tests, key=lambda test: (-(test.kills[name] + 0.2 * sum(test.kills.values()) / 10 + 0.05 * test.near(name)) / (test.seconds + 0.3)))
-    for test in order:
-        how = test.kills_mutant()
-        if how:
-            test.kills[name] += 1
-            dirty.add('mutate_' + test.kind)
-            wait_for_server()
-            return test, how
-    return None, ''
+    def learn(self):
+        """Run all tests on the library that counts and on the library as it is; keep those that give the same."""
+        tests = server.tests(self.arguments.tests.split(), PASSED_OVER)
+        self.tests = []
+        for library, action in (self.builder.counting, self.learn_one), (self.builder.original, self.confirm_one):
+            waiting = list(reversed(tests))
+            self.in_parallel(lambda at: self.take_all(at, waiting, library, action))
+        self.tests = [test for test in tests if test.takes_part]
+        for test in tests:
+            if not test.takes_part:
+                print('takes no part, since it fails or varies: %s' % test.path, flush=True)
+        print('%d tests, %.0f s for all: %s\n%.0f s so far' % (
+            len(self.tests), sum(test.seconds for test in self.tests),
+            ', '.join('%s %.0f' % (os.path.basename(test.path), test.seconds) for test in sorted(self.tests, key=lambda test: -test.seconds)),
+            time.monotonic() - self.began), flush=True)
 
+    def in_parallel(self, action):
+        """Do something with each server at the same time."""
+        with concurrent.futures.ThreadPoolExecutor(len(self.servers)) as pool:
+            list(pool.map(action, self.servers))
 
-NEAR = {'judge': 'judge_twin agree recycle judge random', 'policy_match': 'policy_twin judge policy', 'transition': 'transition setup calls recycle',
-        'calling_hours_next': 'calling_hours calling_hours_twin', 'calling_hours_day': 'calling_hours calling_hours_twin',
-        'history': 'judge judge_twin', 'claim': 'claim admission lease', 'report': 'report report_many', 'rights': 'rights unknown',
-        'entry': 'entry', 'seal': 'entry'}
-Test.near = lambda self, name: self.path.split('/')[-1].split('.')[0] in NEAR.get(name, '').split()
+    def take_all(self, at, waiting, library, action):
+        at.install(library)
+        at.clean()
+        while True:
+            with self.lock:
+                if not waiting:
+                    return
+                test = waiting.pop()
+            action(at, test)
+
+    def learn_one(self, at, test):
+        test.takes_part = test.learn(at)
+        if not test.takes_part:
+            at.clean()
+        test.count_lines(at, self.names)
+
+    def confirm_one(self, at, test):
+        # Whether an assertion holds does not vary; how it is printed may.
+        if test.takes_part and test.kind != 'pgtap':
+            test.takes_part = test.confirm(at)
+            if not test.takes_part:
+                at.clean()
+
+    def hits(self, test, mutant):
+        """How often a test runs what a mutant changes: its line, or the one on which that statement begins."""
+        lines = test.reached.get(mutant.name)
+        if not lines:
+            return 0
+        if mutant.function is None:
+            return max(lines.values())
+        for line in range(mutant.line, mutant.function.first_line - 1, -1):
+            if line in lines:
+                return lines[line]
+        return 0
+
+    def in_order(self, mutant):
+        """The tests that run a mutant's line, the likely killers first."""
+        reaching = [test for test in self.tests if self.hits(test, mutant)]
+        function = mutant.function.name if mutant.function else ''
+
+        def promise(test):
+            own = (test.kills[mutant.name, function] + 0.3) / (test.tries[mutant.name, function] + 1)
+            file = (test.kills[mutant.name] + 0.2) / (test.tries[mutant.name] + 1)
+            return (own + 0.3 * file) * (1 + math.log10(self.hits(test, mutant))) / (test.seconds + 0.5)
+
+        return sorted(reaching, key=promise, reverse=True)
+
+    def try_mutant(self, at, mutant):
+        """Give the tests a mutant."""
+        mutant.test = None
+        order = self.in_order(mutant)
+        if not order:
+            return 'unreached'
+        library = os.path.join(at.folder, 'mutant.so')
+        self.builder.link(library, {mutant.name: mutant.object})
+        at.install(library)
+        function = mutant.function.name if mutant.function else ''
+        patience = self.arguments.patience
+        for test in order:
+            if patience < 0:
+                break
+            patience -= test.seconds
+            mutant.how = test.is_killing(at)
+            with self.lock:
+                for key in (mutant.name, function), mutant.name:
+                    test.tries[key] += 1
+                    test.kills[key] += mutant.how != ''
+            if mutant.how:
+                mutant.test = test
+                return 'killed'
+        return 'survived'
+
+    def check_kills(self, at, killed):
+        """See whether the tests that failed pass on the library as it is."""
+        at.install(self.builder.original)
+        at.clean()
+        for test in {mutant.test for mutant in killed}:
+            if test.is_killing(at):
+                for mutant in killed:
+                    if mutant.test is test:
+                        mutant.outcome = 'in doubt'
+                        print('in doubt, since %s fails without it: %s' % (test.path, mutant), flush=True)
+        killed.clear()
+
+    def try_all(self, at, waiting):
+        """Try mutants until there are no more."""
+        killed = []
+        while True:
+            with self.lock:
+                if not waiting or time.monotonic() - self.began > self.arguments.seconds:
+                    break
+                mutant = waiting.pop()
+            began = time.monotonic()
+            mutant.outcome = self.try_mutant(at, mutant)
+            with self.lock:
+                self.tried.append(mutant)
+                print('%3d %s  %s  %s' % (len(self.tried), mutant.outcome, mutant,
+                                          '[%s%s %.0f s]' % (mutant.test.path + ' ' if mutant.test else '', mutant.how if mutant.test else '', time.monotonic() - began)), flush=True)
+            if mutant.test:
+                killed.append(mutant)
+            if len(killed) >= CHECKED_AFTER:
+                self.check_kills(at, killed)
+        self.check_kills(at, killed)
+
+    def try_sample(self):
+        waiting = list(reversed(self.sample))
+        self.in_parallel(lambda at: self.try_all(at, waiting))
+
+    def report(self):
+        """Print what became of them; true when nine in ten were killed."""
+        counts = collections.Counter(mutant.outcome for mutant in self.tried)
+        print('\n%-20s' % 'file' + ''.join('%10s' % outcome for outcome in OUTCOMES))
+        for name in self.names:
+            of_file = collections.Counter(mutant.outcome for mutant in self.tried if mutant.name == name)
+            if of_file:
+                print('%-20s' % name + ''.join('%10d' % of_file[outcome] for outcome in OUTCOMES))
+        for outcome in OUTCOMES[1:]:
+            print(''.join('\n%s: %s' % (outcome, mutant) for mutant in self.tried if mutant.outcome == outcome))
+        by_time = sum(mutant.outcome == 'killed' and mutant.how == 'too long' for mutant in self.tried)
+        whole = counts['killed'] + counts['survived'] + counts['unreached']
+        print('%d of %d mutants killed (%.1f %%), %d of them by time alone; %d survived, %d unreached, %d in doubt; left out: %d known to make no '
+              'difference, %d of the same machine code, %d that do not compile; seed %d, %.0f s'
+              % (counts['killed'], whole, 100 * counts['killed'] / max(whole, 1), by_time, counts['survived'], counts['unreached'], counts['in doubt'],
+                 self.left_out['equivalent'], self.left_out['same code'], self.left_out['not built'], self.arguments.seed, time.monotonic() - self.began))
+        if len(self.tried) < self.arguments.sample and not self.arguments.only:
+            print('%d of the sample were not tried' % (self.arguments.sample - len(self.tried)))
+        return 10 * counts['killed'] >= 9 * whole
 
 
 def main():
-    global LIBRARIES
     parser = argparse.ArgumentParser()
     parser.add_argument('--files', default=' '.join(HEART))
-    parser.add_argument('--sample', type=int, default=100)
+    parser.add_argument('--sample', type=int, default=250)
     parser.add_argument('--seed', type=int, default=1)
-    parser.add_argument('--seconds', type=float, default=3600, help='after which no mutant is begun')
+    parser.add_argument('--seconds', type=float, default=14400, help='after which no mutant is begun')
     parser.add_argument('--tests', default='', help='names of tests; without any, all')
+    parser.add_argument('--patience', type=float, default=60, help='seconds that tests of one mutant take, at most')
     parser.add_argument('--only', default='', help='FILE:LINE, to try the mutants of a line')
+    parser.add_argument('--jobs', type=int, default=2, help='how many are tried at the same time')
+    parser.add_argument('--cluster', required=True, help='a cluster, stopped, with the databases template_recall and template_pgtap')
+    parser.add_argument('--folder', required=True, help='for what is made')
     arguments = parser.parse_args()
-    LIBRARIES = subprocess.check_output(['pg_config', '--pkglibdir'], universal_newlines=True).strip()
-    os.environ.update(PGAPPNAME='mutate', PGOPTIONS='-c client_min_messages=warning -c jit=off -c statement_timeout=300s')
-    began = time.monotonic()
 
-    for source in glob.glob('src/*.o') + ['recall.so']:
-        os.remove(source)
-    if not build():
-        sys.exit('recall does not build')
-    install()
-    for name in 'mutate_template', 'mutate_template_pgtap':
-        sql('postgres', 'CREATE DATABASE ' + name)
-        made = sql(name, 'CREATE EXTENSION recall', *(['CREATE EXTENSION pgtap'] if 'pgtap' in name else []))
-        if made.returncode != 0:
-            sys.exit(made.stderr)
-
-    tests = [Test(path) for path in sorted(glob.glob('test/sql/*.sql') + glob.glob('test/pgtap/*.sql'))]
-    if arguments.tests:
-        tests = [test for test in tests if os.path.basename(test.path).split('.')[0] in arguments.tests.split()]
-    taking_part = []
-    for test in tests:
-        if test.learn():
-            taking_part.append(test)
-        else:
-            print('takes no part, since it fails or varies: %s' % test.path, flush=True)
-    print('%d tests, %.0f s for all' % (len(taking_part), sum(test.seconds for test in taking_part)), flush=True)
-
-    mutants = []
-    originals = {}
-    for name in arguments.files.split():
-        source = 'src/%s.c' % name
-        originals[source] = read(source), machine_code(source)
-        mutants += [(source, name) + mutation for mutation in mutations(originals[source][0])]
-    if arguments.only:
-        wanted, line = arguments.only.split(':')
-        mutants = [m for m in mutants if m[1] == wanted and originals[m[0]][0].count('\n', 0, m[2]) + 1 == int(line)]
-    print('%d mutants of %d files; seed %d' % (len(mutants), len(originals), arguments.seed), flush=True)
-    random.Random(arguments.seed).shuffle(mutants)
-
-    counts = collections.Counter()
-    by_file = collections.defaultdict(collections.Counter)
-    survivors = []
-    for source, name, place, old, new in mutants:
-        if counts['killed'] + counts['survived'] + counts['in doubt'] >= arguments.sample or time.monotonic() - began > arguments.seconds:
-            break
-        text, code = originals[source]
-        line = text.count('\n', 0, place) + 1
-        what = '%s:%d: %s -> %s  in: %s' % (source, line, ' '.join(old.split()), ' '.join(new.split()) or 'nothing', text.split('\n')[line - 1].strip())
-        write(source, text[:place] + new + text[place + len(old):])
-        try:
-            if not build():
-                outcome, why = 'not built', ''
-            elif machine_code(source) == code:
-                outcome, why = 'same code', ''
-            else:
-                install()
-                test, how = try_mutant(taking_part, name)
-                outcome = 'killed' if test else 'survived'
-                if test:
-                    write(source, text)
-                    os.utime(source, (time.time() + 1, time.time() + 1))
-                    if not build():
-                        sys.exit('recall does not build any more')
-                    install()
-                    if test.kills_mutant():
-                        outcome = 'in doubt'
-                why = '%s: %s' % (test.path, how) if test else ''
-                counts['by time alone'] += outcome == 'killed' and how == 'too long'
-        finally:
-            write(source, text)
-            os.utime(source, (time.time() + 1, time.time() + 1))
-        counts[outcome] += 1
-        by_file[name][outcome] += 1
-        print('%s  %s  %s' % (outcome, what, why), flush=True)
-        if outcome == 'survived':
-            survivors.append(what)
-    build()
-    install()
-
-    print('\n%-20s %7s %9s %10s %10s %10s' % ('file', 'killed', 'survived', 'in doubt', 'same code', 'not built'))
-    for name in sorted(by_file):
-        print('%-20s %7d %9d %10d %10d %10d' % ((name,) + tuple(by_file[name][key] for key in ('killed', 'survived', 'in doubt', 'same code', 'not built'))))
-    tried = counts['killed'] + counts['survived']
-    print('\n'.join(['', 'survivors:'] + survivors if survivors else []))
-    print('%d of %d mutants killed (%.1f %%), %d of them by time alone; %d in doubt, %d more gave the same code, %d did not build; seed %d, %.0f s'
-          % (counts['killed'], tried, 100 * counts['killed'] / max(tried, 1), counts['by time alone'], counts['in doubt'], counts['same code'], counts['not built'],
-             arguments.seed, time.monotonic() - began))
-
-    return 10 * counts['killed'] < 9 * tried
+    servers = [server.Server(number, arguments.folder) for number in range(arguments.jobs)]
+    builder = Builder(arguments.folder)
+    builder.build()
+    run = Run(arguments, builder, servers)
+    run.list_mutants()
+    builder.build_counting(run.names, [at.counts for at in servers])
+    for at in servers:
+        at.install(builder.original)
+        at.start(arguments.cluster)
+    try:
+        choosing = threading.Thread(target=run.choose)
+        choosing.start()
+        run.learn()
+        choosing.join()
+        run.try_sample()
+    finally:
+        for at in servers:
+            at.stop()
+    return 0 if run.report() else 1
 
 
-sys.exit(main())
+if __name__ == '__main__':
+    sys.exit(main())

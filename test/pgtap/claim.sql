@@ -104,6 +104,52 @@ SELECT results_eq(format('SELECT contact_id, attempt, recycle_id FROM recall.cla
 SELECT recall.cancel_recycle(:paused, :record);
 SELECT is(t.permits(:paused), '1.2 claimed', 'cancelling takes back what is not out');
 
+/* What is plain is taken without asking anything more: how often that was asked, of whom */
+
+SET LOCAL track_functions = 'pl';
+CREATE FUNCTION t.asked() RETURNS bigint LANGUAGE sql VOLATILE
+AS $$ SELECT coalesce(pg_stat_get_xact_function_calls('recall._claim_others'::regproc), 0) $$;
+-- Claim one permit; say which it was, and whether more was asked.
+CREATE FUNCTION t.claim_asking(tenant int, task bigint) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	before bigint := t.asked();
+	got text := t.claimed(tenant, task, 1);
+BEGIN
+	RETURN got || CASE t.asked() - before WHEN 0 THEN ' plain' ELSE ' asked' END;
+END $$;
+SELECT tenant AS plain, task AS plain_task, batch AS plain_batch, record AS plain_record FROM t.recycled(9, 'busy') \gset
+SELECT recall.create_task(:plain, 'another', 'predicted') AS another \gset
+UPDATE recall.dial SET due_at = now() - interval '1 min' * (10 - contact_id) WHERE tenant_id = :plain;
+SELECT is(t.claim_asking(:plain, :plain_task), '1 plain', 'a re-dial whose policy is the task''s');
+SELECT is((SELECT count(*) FROM recall.claim(:plain, :another, 1)), 0::bigint, 'where nothing is due');
+SELECT is(t.asked(), 0::bigint, 'nothing is asked either');
+SELECT recall.set_calling_hours(:plain, :plain_task, '24/7');
+SELECT is(t.claim_asking(:plain, :plain_task), '2 plain', 'within the hours');
+SELECT recall.suppress(:plain, t.number(3), task_id => :another), recall.suppress(:plain, t.number(99)),
+	recall.suppress(:plain, t.number(3), now() + interval '1 s') \gset suppressed_
+UPDATE recall.suppression SET until = now() - interval '1 s' WHERE tenant_id = :plain AND task_id IS NULL AND number = t.number(3);
+SELECT is(t.claim_asking(:plain, :plain_task), '3 plain', 'a number is suppressed that is another''s, in another task, or was');
+SELECT recall.suppress(:plain, t.number(4), task_id => :plain_task);
+SELECT is(t.claim_asking(:plain, :plain_task), '5 asked', 'a number that is suppressed in the task is no plain one');
+SELECT recall.suppress(:plain, t.number(6));
+SELECT is(t.claim_asking(:plain, :plain_task), '7 asked', 'nor is one of the whole tenant''s list');
+SELECT recall.set_policy(:plain, :plain_task, 'busy; no_answer');
+SELECT is(t.claim_asking(:plain, :plain_task), '8 asked', 'nor a re-dial of another policy than the task''s by now');
+SELECT recall.set_policy(:plain, :plain_task, 'busy');
+SELECT is(t.claim_asking(:plain, :plain_task), '9 plain', 'which may be that of the record again');
+
+SELECT tenant AS first, task AS first_task, batch AS first_batch FROM t.campaign(4, 'failed; limit 3') \gset
+UPDATE recall.dial SET due_at = now() - interval '1 min' * (10 - contact_id) WHERE tenant_id = :first;
+SELECT is(t.claim_asking(:first, :first_task), '1 plain', 'a first attempt, whatever limits there are');
+UPDATE recall.dial SET attempt = 2 WHERE tenant_id = :first AND contact_id = 2;
+SELECT is(t.claim_asking(:first, :first_task), '2 asked', 'of a second one they are asked, also when it is of no recycle');
+SELECT recall.set_policy(:first, :first_task, 'failed');
+UPDATE recall.dial SET attempt = 2 WHERE tenant_id = :first AND contact_id = 3;
+SELECT is(t.claim_asking(:first, :first_task), '3 plain', 'where there are any');
+SELECT recall.set_policy(:first, :first_task, 'failed; limit 9 per 7 days per number');
+SELECT is(t.claim_asking(:first, :first_task), '4 asked', 'what counts per number is always asked');
+UPDATE recall.dial SET attempt = 1 WHERE tenant_id = :first;
+
 /* What is refused */
 
 SELECT t.refused(format('SELECT * FROM recall.claim(%s, %s, %s)', :acme, :task, x.rest), '22023', x.message, x.hint, x.message) FROM (VALUES

@@ -132,6 +132,46 @@ INSERT INTO t.example (says, policy, calls, expected, numbers, others) VALUES
 
 SELECT is(t.judged(e), e.expected, e.says) FROM t.example e ORDER BY e.id;
 
+/* The findings: each check that is made, whether it passed, the item of the policy, the number, what is used of what is allowed, the instant */
+
+CREATE FUNCTION t.findings(policy recall.policy, calls text[], numbers text[], suppressed text[]) RETURNS text LANGUAGE sql
+AS $$
+	SELECT string_agg(concat_ws(' ', f.check_name, CASE WHEN f.passed THEN 'yes' ELSE 'no' END, 'item ' || f.item,
+		'#' || array_position(numbers, f.number), f.used || coalesce('/' || f.allowed, ''), to_char(f.instant, 'DD/HH24:MI')), '; ' ORDER BY f.n)
+	FROM unnest(recall._findings(policy, t.history(calls, VARIADIC numbers), numbers, 'UTC', suppressed, NULL)) WITH ORDINALITY
+		AS f(check_name, passed, item, number, used, allowed, instant, n)
+$$;
+SELECT is(t.findings(x.policy, x.calls, x.numbers, x.suppressed), x.expected, 'findings: ' || x.says) FROM (VALUES
+	('without a call there is nothing else to check', 'failed'::recall.policy, '{}'::text[], '{+4930111}'::text[], NULL::text[],
+		'called no 0'),
+	('a call that is recalled', 'busy', '{1 busy 05/10:00 05/10:01}', '{+4930111}', NULL,
+		'called yes 1; never yes 0; platform yes 0/10; rule yes item 1 0; invalid number yes #1 0; suppression yes #1 0; number yes item 1 #1 0; delay yes item 1 1 05/10:01'),
+	('without a rule for the latest call they end there', 'busy', '{1 busy 05/10:00,1 no_answer 05/11:00}', '{+4930111}', NULL,
+		'called yes 2; never yes 0; platform yes 0/10; rule no 0'),
+	('so they do with a rule that says never of the attempt', 'busy; unknown never', '{1 busy 05/10:00,1 unknown 05/11:00}', '{+4930111}', NULL,
+		'called yes 2; never yes 0; platform yes 0/10; rule no item 2 0'),
+	('or of the number', 'unallocated never', '{1 unallocated 05/08:00}', '{+4930111,+4930222}', NULL,
+		'called yes 1; never yes 0; platform yes 0/10; rule no item 1 0'),
+	('never of an earlier attempt, and what else would be', 'busy; result refused never', '{1 no_answer 05/08:00,1 answered/refused 05/10:00,1 busy 05/11:00}', '{+4930111}', NULL,
+		'called yes 3; never no item 2 2; platform yes 0/10; rule yes item 1 0; invalid number yes #1 0; suppression yes #1 0; number yes item 1 #1 0; delay yes item 1 1 05/11:00'),
+	('platform failures in a row', 'failed', array_fill('1 agent_failure 05/10:00'::text, '{1}') || '{1 busy 05/10:00}' || array_fill('1 platform_failure 05/10:00'::text, '{10}'), '{+4930111}', NULL,
+		'called yes 12; never yes 0; platform no 10/10; rule yes item 1 0; invalid number yes #1 0; suppression yes #1 0; number yes item 1 #1 0; delay yes item 1 12 05/10:00'),
+	('limits and a maximum', 'no_answer; busy max 1; limit 3; limit 2', '{1 busy 05/10:00,1 agent_failure 05/10:30,1 busy 05/11:00}', '{+4930111}', NULL,
+		'called yes 3; never yes 0; platform yes 0/10; rule yes item 2 0; limit no item 1 2/2; limit yes item 2 2/3; max no item 2 2/1; invalid number yes #1 0; suppression yes #1 0; number yes item 2 #1 0; delay yes item 2 2 05/11:00'),
+	('each number in the order in which they are tried', 'failed max 3 next number; limit 2 per number; limit 9 per number',
+		'{1 busy 05/09:00,2 unallocated 05/10:00,2 platform_failure 05/10:30,1 busy 05/11:00}', '{+4930111,+4930222,+4930333}', '{+4930333}',
+		'called yes 4; never yes 0; platform yes 0/10; rule yes item 1 0; max yes item 1 3/3; '
+		'invalid number no #2 0; number limit yes item 1 #2 1/2; number limit yes item 2 #2 1/9; suppression yes #2 0; '
+		'invalid number yes #3 0; number limit yes item 1 #3 0/2; number limit yes item 2 #3 0/9; suppression no #3 0; '
+		'invalid number yes #1 0; number limit no item 1 #1 2/2; number limit yes item 2 #1 2/9; suppression yes #1 0; number no item 1 0'),
+	('what puts a call off', 'busy next number; no_answer after 5 min, 1 h; limit 2 per 24 h; limit 1 per day per number; limit 1 per 30 min per number;'
+			'quiet 3 h after busy; quiet 2 h after answered; quiet 4 h after no_answer per number',
+		'{1 busy 05/09:00 05/09:05,2 no_answer 05/10:00,2 busy 05/10:30 05/10:31,1 no_answer 05/11:00 05/11:02}', '{+4930111,+4930222,+4930333}', '{+4930111}',
+		'called yes 4; never yes 0; platform yes 0/10; rule yes item 2 0; invalid number yes #1 0; suppression no #1 0; invalid number yes #2 0; suppression yes #2 0; '
+		'invalid number yes #3 0; suppression yes #3 0; number yes item 2 #2 0; delay yes item 2 2 05/12:02; '
+		'period yes item 1 #2 2/1 06/00:00; period yes item 2 #2 2/1 05/11:00; period yes item 3 4/2 06/10:30; '
+		'quiet yes item 1 0; quiet yes item 2 2 05/13:31; quiet yes item 3 #2 1 05/14:00')) AS x(says, policy, calls, numbers, suppressed, expected);
+
 /* The rest of what is said of the arguments and the result */
 
 SELECT is(recall.judge(NULL, t.history('{1 busy 05/10:00}', '+4930111'), '{+4930111}'), NULL, 'a null policy gives null');

@@ -86,6 +86,29 @@ SELECT recall.release(:acme, 9, :ninth);
 SELECT t.refused(format('SELECT recall.report(%s, 9, %s, NULL, NULL, NULL, NULL)', :acme, :ninth), '55000', t.no_token(9), :'token_hint', 'the token of a permit that was released');
 SELECT is(t.record(:acme, :record), '20 emitted, 0 withdrawn, 8 dialled, 4 reached, 12 pending', 'the record has counted each once');
 
+/* What is in order is recorded without asking anything more */
+
+SET LOCAL track_functions = 'pl';
+CREATE FUNCTION t.asked() RETURNS bigint LANGUAGE sql VOLATILE
+AS $$ SELECT coalesce(pg_stat_get_xact_function_calls('recall._report'::regproc), 0) $$;
+CREATE FUNCTION t.report_asking(tenant int, contact bigint, rest text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	before bigint := t.asked();
+	got text := t.outcome(format('SELECT recall.report(%s, %s, %s, %s)', tenant, contact, t.token(tenant, contact), rest));
+BEGIN
+	RETURN got || CASE t.asked() - before WHEN 0 THEN ' plainly' ELSE ', asked' END;
+END $$;
+SELECT recall.create_business_result(:bell, 'sold', 'Sold');
+SELECT is(t.report_asking(:bell, x.contact, x.rest), 'recorded plainly', 'recorded plainly: ' || x.what) FROM (VALUES
+	(1, 'NULL, NULL, NULL, NULL', 'nothing told'), (2, $$'busy', NULL, now(), now()$$, 'a call without length'), (3, $$NULL, 'sold', NULL, NULL$$, 'a known result'),
+	(4, $$NULL, NULL, '1970-01-01', '1970-01-01'$$, 'the first instant there may be'), (5, $$NULL, NULL, NULL, now() + interval '299 s'$$, 'an end that is soon'),
+	(6, $$NULL, NULL, now() + interval '299 s', NULL$$, 'a beginning that is soon'), (7, $$NULL, NULL, NULL, NULL, repeat('ä', 200), repeat('ö', 200)$$, 'texts as long as they may be'),
+	(8, $$NULL, NULL, now() - interval '2 h', now() - interval '1 h'$$, 'a call before the claim')) AS x(contact, rest, what);
+SELECT recall.set_policy(:bell, :bell_task, 'failed after 1 min; limit 3'), recall.set_auto_recall(:bell, :bell_task, true) \gset automatic_
+SELECT is(t.report_asking(:bell, 9, $$'busy', NULL, NULL, NULL$$), 'recorded, asked', 'where it is recalled automatically more is asked');
+SELECT recall.set_auto_recall(:bell, :bell_task, false);
+SELECT is(t.report_asking(:bell, 10, $$'busy', NULL, NULL, NULL$$), 'recorded plainly', 'and elsewhere not');
+
 SELECT is_empty('SELECT * FROM recall.verify()', 'every invariant holds');
 SELECT * FROM finish();
 ROLLBACK;
