@@ -1,12 +1,12 @@
 """changes.py: the small changes of C code that make mutants, and those that are known to make no difference."""
 import re
 
-# What is not code to be changed: comments, texts, statements about what cannot happen, or that only say what a message is, and
-# the sizes of arrays that are filled from a list or one by one.
+# What is not code to be changed: comments, texts, statements about what cannot happen, or that only say what a message is, the
+# sizes of arrays that are filled from a list or one by one, and what a function returns that gives its rows otherwise.
 PASSED_OVER = re.compile(
     r'/\*.*?\*/|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|^#(?!define).*?$'
     r'|\b(?:elog|errcode|errmsg|errhint|errdetail|INT64_C|UINT64_C|UINT32_C|PG_FUNCTION_INFO_V1|PG_GETARG_\w+)\s*\((?:[^()]|\([^()]*\))*\)'
-    r'|^\s+(?:static |const )*\w+ \w+\[\d+\](?=;| =)',
+    r'|^\s+(?:static |const )*\w+ \w+\[\d+\](?=;| =)|return \(Datum\) 0;',
     re.S | re.M)
 
 SWAPS = {'<': '<=', '<=': '<', '>': '>=', '>=': '>', '==': '!=', '!=': '==', '&&': '||', '||': '&&', '+': '-', '-': '+',

@@ -6,8 +6,9 @@ A mutant is the library with one change: a comparison, a logical operator, a sum
 it is killed. The tests are those of test/sql, test/specs and test/pgtap (server.py). Each is first run on a library that counts
 which lines it runs, and takes part when it passes; where what it prints is what counts, it has to print the same on the library
 as it is. The outcome has to be that again. A mutant is given only to those that run its line; the one that has killed most of
-its like in its time, or else runs the line most often in its time, is tried first; and no more are begun when those that were
-tried took, at first, as long as PATIENCE together. So a mutant that survived may yet be killed by a test that takes long.
+its like in its time, or else runs the line most often in its time, is tried first. No more are begun when those that were tried
+took, at first, as long as PATIENCE together; of those that take half as long by themselves one is tried, last. So a mutant that
+survived may yet be killed by one of the others.
 
 What becomes of a mutant:
 
@@ -240,7 +241,9 @@ class Run:
         at.install(library)
         function = mutant.function.name if mutant.function else ''
         patience = self.arguments.patience
-        for test in order:
+        # One long test may be tried, when all others are through.
+        long = [test for test in order if test.seconds > patience / 2]
+        for test in [test for test in order if test not in long] + long[:1]:
             if patience < 0:
                 break
             patience -= test.seconds

@@ -8,7 +8,7 @@ SET TimeZone = 'UTC';
 \set seed 0.42
 \endif
 
-SELECT plan(6);
+SELECT plan(8);
 SELECT diag('seed ' || :seed);
 SELECT setseed(:seed) \g /dev/null
 
@@ -211,5 +211,18 @@ SELECT pg_temp.report('next_open is "at" when that is open, and else an instant 
 		OR NOT pg_temp.twin(rules, zone, found, holidays)
 		OR pg_temp.twin(rules, zone, found - interval '1 microsecond', holidays) END
 		AND (twin OR found IS NOT NULL)$$);
+
+-- The calendar is PostgreSQL's, in nine centuries.
+CREATE TEMP TABLE calendar AS
+SELECT day, to_char(day, 'Mon DD')::recall.calling_hours AS hours
+FROM (SELECT '1600-01-01'::date + n AS day FROM generate_series(0, 900 * 366) n) d
+WHERE extract(day FROM day) IN (1, 2, 28, 29, 30, 31) AND day < '2500-01-01';
+
+SELECT pg_temp.report('a date matches on that day',
+	$$SELECT day FROM calendar WHERE NOT recall.is_open(hours, 'UTC', (day + time '12:00') AT TIME ZONE 'UTC', NULL)$$);
+
+SELECT pg_temp.report('and not on the days around it',
+	$$SELECT day, away FROM calendar, unnest('{-1,1}'::int[]) away
+	WHERE recall.is_open(hours, 'UTC', (day + away + time '12:00') AT TIME ZONE 'UTC', NULL)$$);
 
 SELECT * FROM finish();

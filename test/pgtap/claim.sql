@@ -18,6 +18,13 @@ SELECT is(t.claimed(:acme, :task, 2), 'none', 'and none when all are out');
 UPDATE recall.dial SET due_at = now() WHERE tenant_id = :acme AND contact_id = 5;
 SELECT is(t.claimed(:acme, :task, 2), '5', 'what becomes due is there');
 
+SELECT tenant AS edge, task AS edge_task FROM t.campaign(4) \gset
+UPDATE recall.dial d SET priority = v.priority, due_at = now() + v.due
+FROM (VALUES (1, -2147483648, interval '-1 h'), (2, -2147483648, '1 h'), (3, 2147483647, '-1 h'), (4, 2147483647, '1 h')) AS v(contact_id, priority, due)
+WHERE d.tenant_id = :edge AND d.contact_id = v.contact_id;
+SELECT is(t.claimed(:edge, :edge_task), '3 1', 'the highest and the lowest priority that there are');
+SELECT is(t.claimed(:edge, :edge_task), 'none', 'where the others are not due');
+
 /* How many: exactly, whatever the priorities */
 
 SELECT tenant AS many, task AS many_task FROM t.campaign(300) \gset
@@ -109,11 +116,11 @@ SELECT is(t.permits(:paused), '1.2 claimed', 'cancelling takes back what is not 
 SET LOCAL track_functions = 'pl';
 CREATE FUNCTION t.asked() RETURNS bigint LANGUAGE sql VOLATILE
 AS $$ SELECT coalesce(pg_stat_get_xact_function_calls('recall._claim_others'::regproc), 0) $$;
--- Claim one permit; say which it was, and whether more was asked.
-CREATE FUNCTION t.claim_asking(tenant int, task bigint) RETURNS text LANGUAGE plpgsql AS $$
+-- Claim permits; say which they were, and whether more was asked.
+CREATE FUNCTION t.claim_asking(tenant int, task bigint, max_rows int DEFAULT 1) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	before bigint := t.asked();
-	got text := t.claimed(tenant, task, 1);
+	got text := t.claimed(tenant, task, max_rows);
 BEGIN
 	RETURN got || CASE t.asked() - before WHEN 0 THEN ' plain' ELSE ' asked' END;
 END $$;
@@ -129,6 +136,9 @@ SELECT recall.suppress(:plain, t.number(3), task_id => :another), recall.suppres
 	recall.suppress(:plain, t.number(3), now() + interval '1 s') \gset suppressed_
 UPDATE recall.suppression SET until = now() - interval '1 s' WHERE tenant_id = :plain AND task_id IS NULL AND number = t.number(3);
 SELECT is(t.claim_asking(:plain, :plain_task), '3 plain', 'a number is suppressed that is another''s, in another task, or was');
+SELECT tenant AS several, task AS several_task FROM t.recycled(6, 'busy') \gset
+SELECT is(t.claim_asking(:several, :several_task, 4), '1 2 3 4 plain', 'several of a record at once');
+SELECT is(t.claim_asking(:several, :several_task, 4), '5 6 plain', 'more than there are');
 SELECT recall.suppress(:plain, t.number(4), task_id => :plain_task);
 SELECT is(t.claim_asking(:plain, :plain_task), '5 asked', 'a number that is suppressed in the task is no plain one');
 SELECT recall.suppress(:plain, t.number(6));
@@ -165,6 +175,8 @@ SELECT t.refused(format('SELECT * FROM recall.claim(%s, %s, %s)', :acme, :task, 
 	($$1, '1 min', repeat('x', 201)$$, 'the name of a dialer is too long', 'It has up to 200 characters.')) AS x(rest, message, hint);
 SELECT is(t.outcome(format($$SELECT count(*) FROM recall.claim(%s, %s, 10000, %s)$$, :acme, :task, x)), '0', 'the limits are allowed: ' || x)
 FROM unnest(ARRAY[$$'1 s', repeat('ä', 200)$$, $$'24 h', ''$$, $$'1 day'$$]) x;
+SELECT is(recall._check_lease(x.lease), x.length, format('a lease of "%s"', x.lease))
+FROM (VALUES (interval '1 year 1 mon -395 days', interval '6 h'), ('1 mon -29 days', '24 h'), ('1 day -23 h', '1 h'), ('1 mon -30 days 1 s', '1 s')) AS x(lease, length);
 SELECT t.denied(format('SELECT * FROM recall.claim(%s, %s)', :acme, coalesce(x.task, 'NULL')), format('task %s of tenant %s', coalesce(x.task, 'null'), :acme), x.what)
 FROM (VALUES ('2', 'a task that is not there'), ('-1', 'task -1'), ('9223372036854775807', 'the last task there could be'), (NULL, 'no task')) AS x(task, what);
 CREATE ROLE t_elsewhere;

@@ -234,6 +234,21 @@ SELECT is(t.forge(:acme, 't_pool', (SELECT (detail ->> 'until')::timestamptz FRO
 	:'read', 'a token says what it should, and is signed with HMAC-SHA-256');
 SELECT is(t.inside(t.forge(:acme, 't_pool', now() + '1 h', '{read}'), t.tenants_of('task_overview')), :acme::text, 'who has the key makes tokens');
 
+SELECT is(t.inside(recall._sign_token(:acme, 't_pool', x.rights, now() + interval '1 h', x.subject), 'SELECT recall._subject()', current_user), x.answer, x.what) FROM (VALUES
+	('{}'::recall.privilege[], '', 'null', 'the shortest token that can be signed is read'), ('{read}', 'x', 'x', 'a subject of one character'),
+	(array_fill('read'::recall.privilege, '{16}'), repeat('ü', 400), repeat('ü', 400), 'and the longest one')) AS x(rights, subject, answer, what);
+SELECT is(t.outcome(format('SELECT recall._sign_token(%s, ''t_pool'', %L, now(), %L)', :acme, x.rights, x.subject)), x.answer, x.what) FROM (VALUES
+	(array_fill('read'::recall.privilege, '{17}'), '', 'XX000: a token cannot name these rights', 'more rights cannot be signed'),
+	('{read,NULL}', '', 'XX000: a token cannot name these rights', 'nor a null among them'),
+	('{read}', repeat('x', 801), 'XX000: the subject of a token is too long', 'nor a longer subject')) AS x(rights, subject, answer, what);
+
+-- What was read of a token that is good is nothing for one that is not.
+SELECT is(t.outcome(format('SELECT string_agg(recall.enter(x)::text, '' '') FROM unnest(ARRAY[%L, %L, %L]) x', x.first, x.first, x.second), 't_pool'),
+	E'42501: permission denied for the token\nHINT: It may have been changed on its way, have ended, or be meant for another role or database; get a new one.', 'a token, and then ' || x.what)
+FROM (VALUES (:'read', 'recall1.' || repeat('z', length(:'read') - 8), 'what is no token'), (:'read', left(:'read', -2), 'a piece of it'), (:'read', 'recall1.', 'next to nothing'),
+	(:'read', t.forge(:acme, 't_pool', now() + '1 h', '{read}', key_id => 1), 'one with another key'),
+	(:'read', t.forge(:acme, 't_pool', now() + '1 h', '{read}', secret => sha256('guess')), 'one that was forged')) AS x(first, second, what);
+
 CREATE TABLE t.bad (what text, token text);
 GRANT SELECT ON t.bad TO PUBLIC;
 INSERT INTO t.bad VALUES

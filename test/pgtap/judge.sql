@@ -146,6 +146,9 @@ SELECT is(t.findings(x.policy, x.calls, x.numbers, x.suppressed), x.expected, 'f
 		'called no 0'),
 	('a call that is recalled', 'busy', '{1 busy 05/10:00 05/10:01}', '{+4930111}', NULL,
 		'called yes 1; never yes 0; platform yes 0/10; rule yes item 1 0; invalid number yes #1 0; suppression yes #1 0; number yes item 1 #1 0; delay yes item 1 1 05/10:01'),
+	('the first number that may be called is chosen, and the others are looked at', 'busy', '{1 busy 05/10:00}', '{+4930111,+4930222,+4930333}', NULL,
+		'called yes 1; never yes 0; platform yes 0/10; rule yes item 1 0; invalid number yes #1 0; suppression yes #1 0; invalid number yes #2 0; suppression yes #2 0; '
+		'invalid number yes #3 0; suppression yes #3 0; number yes item 1 #1 0; delay yes item 1 1 05/10:00'),
 	('without a rule for the latest call they end there', 'busy', '{1 busy 05/10:00,1 no_answer 05/11:00}', '{+4930111}', NULL,
 		'called yes 2; never yes 0; platform yes 0/10; rule no 0'),
 	('so they do with a rule that says never of the attempt', 'busy; unknown never', '{1 busy 05/10:00,1 unknown 05/11:00}', '{+4930111}', NULL,
@@ -172,6 +175,62 @@ SELECT is(t.findings(x.policy, x.calls, x.numbers, x.suppressed), x.expected, 'f
 		'period yes item 1 #2 2/1 06/00:00; period yes item 2 #2 2/1 05/11:00; period yes item 3 4/2 06/10:30; '
 		'quiet yes item 1 0; quiet yes item 2 2 05/13:31; quiet yes item 3 #2 1 05/14:00')) AS x(says, policy, calls, numbers, suppressed, expected);
 
+/* Calls that are told apart by nothing that counts are judged in one order, however they come; and what is kept for the next contact is kept for its like */
+
+CREATE FUNCTION t.judged_backwards(calls text[], backwards boolean) RETURNS text LANGUAGE sql
+AS $$
+	SELECT (recall.judge('busy after 1 min; no_answer after 2 min; result a; result b after 3 min',
+		recall.history(3, CASE c.part[1] WHEN '1' THEN '+4930111' ELSE '+4930222' END, nullif(c.part[2], 'answered')::recall.failure_cause, c.part[3],
+			t.instant(c.part[4]), t.instant(c.part[5]) ORDER BY CASE WHEN backwards THEN -c.n ELSE c.n END), '{+4930111,+4930222}'))::text
+	FROM (SELECT n, string_to_array(w, ' ', '-') AS part FROM unnest(calls) WITH ORDINALITY AS w(w, n)) c
+$$;
+SELECT is(t.judged_backwards(x.calls, backwards), x.expected, format('two calls of one attempt, %s; backwards: %s', x.what, backwards)) FROM (VALUES
+	('the one that began later counts', '{1 busy - 05/10:00 05/10:09,1 no_answer - 05/10:01 05/10:05}'::text[], '(recall,2,+4930111,"2026-01-05 10:07:00+00","a rule recalls this outcome: no_answer after 2 min",3,no_answer,)'),
+	('then the one that ended later', '{1 busy - 05/10:00 05/10:09,1 no_answer - 05/10:00 05/10:05}', '(recall,1,+4930111,"2026-01-05 10:10:00+00","a rule recalls this outcome: busy after 1 min",3,busy,)'),
+	('then the cause that is behind the other', '{1 no_answer - 05/10:00 05/10:05,1 busy - 05/10:00 05/10:05}', '(recall,2,+4930111,"2026-01-05 10:07:00+00","a rule recalls this outcome: no_answer after 2 min",3,no_answer,)'),
+	('then the number that is', '{2 busy - 05/10:00 05/10:05,1 busy - 05/10:00 05/10:05}', '(recall,1,+4930222,"2026-01-05 10:06:00+00","a rule recalls this outcome: busy after 1 min",3,busy,)'),
+	('then the rule that is', '{1 answered b 05/10:00 05/10:05,1 answered a 05/10:00 05/10:05}', '(recall,4,+4930111,"2026-01-05 10:08:00+00","a rule recalls this outcome: result b after 3 min",3,,b)')
+	) AS x(what, calls, expected), unnest('{false,true}'::boolean[]) backwards;
+SELECT results_eq($$SELECT (recall.judge('failed; limit 1 per day', recall.history(1, '+4930111', 'busy', NULL, '2026-07-05 12:00+00', '2026-07-05 12:00+00'), '{+4930111}', zone)).due_at
+	FROM unnest('{EST5EDT,EST,EST5EDT,EST5EDT}'::text[]) WITH ORDINALITY AS z(zone, n) GROUP BY n, zone ORDER BY n$$,
+	$$VALUES (timestamptz '2026-07-06 04:00+00'), ('2026-07-06 05:00+00'), ('2026-07-06 04:00+00'), ('2026-07-06 04:00+00')$$, 'a zone whose name is the beginning of the one before');
+
+/* What is asked again before a call: "never", limits, quiets and the numbers; not the rules */
+
+CREATE FUNCTION t.admitted(policy recall.policy, calls text[], first int DEFAULT 1, suppressed text[] DEFAULT NULL) RETURNS text LANGUAGE sql
+AS $$
+	SELECT concat_ws(' ', right(a.number, 3), to_char(a.not_before, 'DD/HH24:MI'), a.reason)
+	FROM recall._admit(policy, t.history(calls, '+4930111', '+4930222', '+4930333'), '{+4930111,+4930222,+4930333}', 'UTC', suppressed, NULL,
+		('{+4930111,+4930222,+4930333}'::text[])[first]) a
+$$;
+SELECT is(t.admitted(x.policy, x.calls, x.first, x.suppressed), x.expected, 'admitted: ' || x.says) FROM (VALUES
+	('a contact that was not called', 'busy'::recall.policy, '{}'::text[], 1, NULL::text[], '111'),
+	('a number that is not its first', 'busy', '{1 no_answer 05/10:00}', 2, NULL, '222'),
+	('the next one that is not suppressed', 'busy', '{1 no_answer 05/10:00}', 2, '{+4930222}', '333'),
+	('behind the last the first', 'busy', '{3 unallocated 05/10:00}', 3, NULL, '111'),
+	('an outcome without a rule, a maximum and a delay hold nothing up', 'busy after 1 day max 1', '{1 busy 05/10:00,1 busy 05/11:00,1 no_answer 05/12:00}', 1, NULL, '111'),
+	('nor do failures of the platform', 'busy', array_fill('1 platform_failure 05/10:00'::text, '{10}'), 1, NULL, '111'),
+	('until a window is over', 'busy; limit 1 per 1 h', '{1 busy 05/10:00}', 1, NULL, '111 05/11:00'),
+	('and a quiet', 'busy; limit 1 per 1 h; quiet 2 h after answered', '{1 answered 05/09:30,1 busy 05/10:00}', 1, NULL, '111 05/11:30'),
+	('never', 'busy; result refused never', '{1 answered/refused 05/10:00}', 1, NULL, 'a rule says never: result refused never'),
+	('a limit', 'busy; limit 1', '{1 answered 05/10:00}', 1, NULL, 'the limit is reached: limit 1'),
+	('no number', 'busy', '{1 unallocated 05/10:00,2 unallocated 05/10:00,3 unallocated 05/10:00}', 1, NULL, 'no number is left that may be called'),
+	('all suppressed', 'busy', '{}', 1, '{+4930333,+4930222,+4930111}', 'every number that is left is suppressed')) AS x(says, policy, calls, first, suppressed, expected);
+SELECT is((SELECT a.number FROM recall._admit('busy', NULL, '{+4930111,+4930222}', 'UTC', NULL, NULL, '+4930999') a), '+4930111', 'a number that the contact has no more: its first');
+SELECT is(recall._admit(NULL, NULL, '{+4930111}', 'UTC', NULL, NULL, '+4930111')::text, NULL, 'no policy admits nothing');
+SELECT is(recall._admit('busy', NULL, '{+4930111}', 'UTC', NULL, NULL, NULL)::text, NULL, 'nor does it without a number');
+
+/* How many calls there would have been */
+
+CREATE FUNCTION t.replayed(policy recall.policy, calls text[], others text[] DEFAULT NULL) RETURNS int LANGUAGE sql
+AS $$ SELECT recall._replay(policy, t.history(calls, '+4930111'), '{+4930111}', 'UTC', NULL, t.history(calls || others, '+4930111')) $$;
+SELECT is(t.replayed(x.policy, x.calls, x.others), x.expected, 'replayed: ' || x.says) FROM (VALUES
+	('no call', 'failed'::recall.policy, '{}'::text[], NULL::text[], 0), ('one call', 'busy', '{1 no_answer 05/10:00}', NULL, 1),
+	('as long as a rule recalls', 'busy', '{1 busy 05/10:00,1 busy 05/11:00,1 no_answer 05/12:00,1 busy 05/13:00}', NULL, 3),
+	('up to a limit', 'failed; limit 2', '{1 busy 05/10:00,1 busy 05/11:00,1 busy 05/12:00}', NULL, 2),
+	('what others had called by the end of a call counts', 'failed; limit 2 per number', '{1 busy 05/10:00 05/10:10,1 busy 05/11:00 05/11:10,1 busy 05/12:00}', '{1 busy 05/10:10}', 1),
+	('and not what they called later', 'failed; limit 2 per number', '{1 busy 05/10:00 05/10:10,1 busy 05/11:00 05/11:10,1 busy 05/12:00}', '{1 busy 05/10:11}', 2)) AS x(says, policy, calls, others, expected);
+
 /* The rest of what is said of the arguments and the result */
 
 SELECT is(recall.judge(NULL, t.history('{1 busy 05/10:00}', '+4930111'), '{+4930111}'), NULL, 'a null policy gives null');
@@ -181,7 +240,16 @@ SELECT is(recall.judge('busy max 3', t.history('{1 no_answer 05/09:00,1 busy/lat
 SELECT is((recall.judge('limit 1', t.history('{1 busy 05/10:00}', '+4930111'), '{+4930111}')).reason, 'the limit is reached: limit 1', 'the reason names the limit');
 SELECT is((SELECT recall.history(1, '+4930111', NULL, NULL, NULL, NULL))::text, NULL, 'a row without a beginning is no call');
 SELECT is((SELECT recall.history(n, '+4930111', NULL, NULL, now(), now()) FROM generate_series(1, 0) n)::text, NULL, 'no row gives no history');
-SELECT is(t.history('{1 busy 05/10:00,x answered/sold 05/11:00 05/12:00}', '+4930111')::text ~ '2 \+999999999 answered sold 2026-01-05 11:00:00\+00 2026-01-05 12:00:00\+00', true, 'a history can be shown');
+SELECT is(t.history('{1 busy 05/10:00,x answered/sold 05/11:00 05/12:00,1 no_answer/later 06/13:00}', '+4930111')::text ~ '2 \+999999999 answered sold 2026-01-05 11:00:00\+00 2026-01-05 12:00:00\+00', true, 'a history can be shown');
+SELECT is(recall.history(n, '+493011' || n, CASE n WHEN 2 THEN 'busy' END::recall.failure_cause, CASE n WHEN 1 THEN 'sold' END, t.instant('05/10:0' || n), t.instant('05/11:0' || n) ORDER BY n)::text,
+	'1 +4930111 answered sold 2026-01-05 10:01:00+00 2026-01-05 11:01:00+00; 2 +4930112 busy 2026-01-05 10:02:00+00 2026-01-05 11:02:00+00; 3 +4930113 answered 2026-01-05 10:03:00+00 2026-01-05 11:03:00+00',
+	'call by call') FROM generate_series(1, 3) n;
+SELECT is((recall.judge(format('result %s, %s, %s, %s', repeat('a', 50), repeat('b', 50), repeat('c', 50), repeat('d', x.length))::recall.policy,
+	t.history(ARRAY['1 answered/' || repeat('a', 50) || ' 05/10:00'], '+4930111'), '{+4930111}')).reason, format('a rule recalls this outcome: result %s, %s, %s, %s', repeat('a', 50), repeat('b', 50), repeat('c', 50), x.shown),
+	format('a rule of %s bytes', 163 + x.length)) FROM (VALUES (37, repeat('d', 37)), (38, repeat('d', 37) || '...')) AS x(length, shown);
+SELECT is(recall.is_open('Mo-Su 09:00-10:00', 'UTC', '2026-01-05 09:30+00', array_fill(date '2026-01-05', '{10001}')), true, 'holidays that nothing asks for are not looked at, nor counted');
+SELECT matches(t.outcome(format('SELECT recall.is_open(''PH off'', ''UTC'', now(), array_fill(''2026-01-05''::date, ''{%s}''))', x.count)), x.answer, format('%s holidays', x.count))
+FROM (VALUES (10000, '^false$'), (10001, '^22023: there are too many holidays')) AS x(count, answer);
 SELECT is((recall.judge('failed after 3650 days', recall.history(1, '+4930111', 'busy', NULL, '294276-12-31 00:00+00', '294276-12-31 00:00+00'), '{+4930111}')).due_at,
 	'infinity', 'what lies beyond the last instant is infinity');
 SELECT is((recall.judge('busy; no_answer after 1 h', recall.history(n, '+4930111', CASE WHEN n = 100000 THEN 'no_answer' ELSE 'busy' END::recall.failure_cause, NULL,

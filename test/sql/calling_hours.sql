@@ -42,7 +42,11 @@ Dec-Nov 10:00-12:00
 Jan 1-Dec 31 10:00-12:00
 Dec 26-Dec 24 off
 Dec 25,Jan,Dec 25,May 1-5 off
+Dec 25,Dec 25 off
+Dec 25,Dec 24,Dec 24-25 off
 2026 Dec 25 off
+2000 Feb 29 off
+2028 Feb 29 off
 2026 Dec 24-2027 Jan 2 off
 2026 Dec 24-26,2025 May off
 2026 Oct-Dec Mo 09:00-10:00
@@ -92,7 +96,12 @@ Mo;
 Mo-Fr 9-18
 Mo-Fr 09:00
 Mo 10:00-
+Mo-09:00-17:00
+Mo,09:00-17:00
+Mo 09:00-17
+Mo 09:00-17,18
 Mo 10:0-11:00
+Mo 10:00-11:000
 Mo 10:60-11:00
 Mo 100:00-11:00
 Mo 24:00-25:00
@@ -112,6 +121,8 @@ Feb 30
 Dec 0
 Dec 025
 2027 Feb 29
+2001 Feb 29
+2100 Feb 29
 1899 Dec 25
 99999 Dec 25
 2026
@@ -152,6 +163,7 @@ Mo unknown
 Mo 10:00-12:00 "by arrangement"
 "by arrangement"
 Größe
+À 09:00-12:00
 日本 09:00-12:00
 Mo-Fr 09:00-12:00; Größe
 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
