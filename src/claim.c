@@ -306,14 +306,14 @@ add_permit(Claim *claim, Picker *picker, int64 token)
 	permit->values[LEASE_UNTIL] = TimestampTzGetDatum(claim->at + claim->lease);
 }
 
-/* Write the claimed permit, unless somebody else is changing it. It may be this transaction, which
- * put it back or off before. */
+/* Write the claimed permit, unless somebody else is changing it. The update of one that is locked
+ * already may wait, for there is nobody else; one that may not would stop at our own lock. */
 static bool
-write_permit(Picker *picker)
+write_permit(Picker *picker, bool is_locked)
 {
 	Search *queue = &picker->queue;
 	TM_Result outcome =
-		recall_update(&picker->dial, &queue->slot->tts_tid, picker->snapshot, false);
+		recall_update(&picker->dial, &queue->slot->tts_tid, picker->snapshot, is_locked);
 
 	if (outcome == TM_BeingModified && recall_try_lock(queue))
 		outcome = recall_update(&picker->dial, &queue->slot->tts_tid, picker->snapshot, true);
@@ -334,7 +334,7 @@ put_back(Picker *picker)
 
 /* Claim the permit that the queue is at, and is plain; false when somebody else is changing it. */
 static bool
-take(Claim *claim, Picker *picker)
+take(Claim *claim, Picker *picker, bool is_locked)
 {
 	int64 token = recall_make_token();
 	Writer *dial = &picker->dial;
@@ -346,7 +346,7 @@ take(Claim *claim, Picker *picker)
 	recall_set(dial, DIAL_lease_until, TimestampTzGetDatum(claim->at + claim->lease));
 	if (!claim->dialer.isnull)
 		recall_set(dial, DIAL_dialer, claim->dialer.value);
-	if (!write_permit(picker))
+	if (!write_permit(picker, is_locked))
 		return false;
 	if (dial->conflicts)
 		put_back(picker);
@@ -360,9 +360,11 @@ take(Claim *claim, Picker *picker)
 static bool
 look_at(Claim *claim, Picker *picker)
 {
-	if (recall_is_contested(&picker->queue) && !recall_try_lock(&picker->queue))
+	bool is_locked = recall_is_contested(&picker->queue);
+
+	if (is_locked && !recall_try_lock(&picker->queue))
 		return false;
-	return !is_plain(claim, picker) || take(claim, picker);
+	return !is_plain(claim, picker) || take(claim, picker, is_locked);
 }
 
 static void
