@@ -5,7 +5,7 @@
 #
 # SAMPLE is the number of mutants, SEED chooses them, JOBS is how many are tried at a time, FILES names the files of src without
 # their ending, SECONDS_LIMIT ends the run sooner, PATIENCE is how many seconds the tests of
-# one mutant may take, TESTS names the tests to use, and LINE=file:number tries the mutants of a line.
+# one mutant may take, TESTS names the tests to use, and LINE="file:number …" tries the mutants of lines.
 # test/mutate/mutate.py says what a mutant is. The status is not 0 when fewer than nine in ten are killed.
 # shellcheck source-path=SCRIPTDIR
 set -euo pipefail

@@ -138,8 +138,7 @@ class Run:
         if lost:
             sys.exit('%s has what the code has no more:\n%s' % (EQUIVALENTS, '\n'.join(lost)))
         if self.arguments.only:
-            name, line = self.arguments.only.split(':')
-            found = [mutant for mutant in found if mutant.name == name and mutant.line == int(line)]
+            found = [mutant for mutant in found if '%s:%d' % (mutant.name, mutant.line) in self.arguments.only.split()]
         print('%d changes of %d files, of which %d are known to make no difference; seed %d'
               % (len(found), len(self.names), len(known & set(equivalents)), self.arguments.seed), flush=True)
         random.Random(self.arguments.seed).shuffle(found)
@@ -322,7 +321,7 @@ def main():
     parser.add_argument('--seconds', type=float, default=14400, help='after which no mutant is begun')
     parser.add_argument('--tests', default='', help='names of tests; without any, all')
     parser.add_argument('--patience', type=float, default=60, help='seconds that tests of one mutant take, at most')
-    parser.add_argument('--only', default='', help='FILE:LINE, to try the mutants of a line')
+    parser.add_argument('--only', default='', help='FILE:LINE …, to try the mutants of these lines')
     parser.add_argument('--jobs', type=int, default=2, help='how many are tried at the same time')
     parser.add_argument('--cluster', required=True, help='a cluster, stopped, with the databases template_recall and template_pgtap')
     parser.add_argument('--folder', required=True, help='for what is made')

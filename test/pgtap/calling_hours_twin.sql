@@ -8,7 +8,7 @@ SET TimeZone = 'UTC';
 \set seed 0.42
 \endif
 
-SELECT plan(8);
+SELECT plan(9);
 SELECT diag('seed ' || :seed);
 SELECT setseed(:seed) \g /dev/null
 
@@ -224,5 +224,12 @@ SELECT pg_temp.report('a date matches on that day',
 SELECT pg_temp.report('and not on the days around it',
 	$$SELECT day, away FROM calendar, unnest('{-1,1}'::int[]) away
 	WHERE recall.is_open(hours, 'UTC', (day + away + time '12:00') AT TIME ZONE 'UTC', NULL)$$);
+
+-- Every minute of the day as a beginning and as an end.
+SELECT pg_temp.report('a span begins and ends at its minutes',
+	$$SELECT hours FROM generate_series(timestamptz '2027-01-01 00:00', '2027-01-01 23:59', '1 minute') at,
+		LATERAL (SELECT to_char(at, 'HH24:MI')) a(minute), LATERAL (VALUES ('00:00-' || minute, minute <> '00:00'), (minute || '-24:00', false)) h(hours, ends)
+	WHERE hours <> '00:00-00:00' AND (recall.is_open(hours::recall.calling_hours, 'UTC', at, NULL) = ends
+		OR recall.is_open(hours::recall.calling_hours, 'UTC', at - interval '1 minute', NULL) <> (ends OR minute = '00:00'))$$);
 
 SELECT * FROM finish();

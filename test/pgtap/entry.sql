@@ -241,6 +241,8 @@ SELECT is(t.outcome(format('SELECT recall._sign_token(%s, ''t_pool'', %L, now(),
 	(array_fill('read'::recall.privilege, '{17}'), '', 'XX000: a token cannot name these rights', 'more rights cannot be signed'),
 	('{read,NULL}', '', 'XX000: a token cannot name these rights', 'nor a null among them'),
 	('{read}', repeat('x', 801), 'XX000: the subject of a token is too long', 'nor a longer subject')) AS x(rights, subject, answer, what);
+SELECT is(t.inside(t.forge(:acme, 't_pool', now() + '1 h', '{read}', repeat('x', x.length)), 'SELECT length(recall._subject())', current_user), x.answer, 'a signed subject of ' || x.length)
+FROM (VALUES (800, '800'), (801, 'enter(): XX000: a token has a subject of 801 bytes')) AS x(length, answer);
 
 -- What was read of a token that is good is nothing for one that is not.
 SELECT is(t.outcome(format('SELECT string_agg(recall.enter(x)::text, '' '') FROM unnest(ARRAY[%L, %L, %L]) x', x.first, x.first, x.second), 't_pool'),

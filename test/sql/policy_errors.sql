@@ -20,7 +20,7 @@ FROM (VALUES
 	-- words
 	(1, 'bussy'), (2, 'no-answer'), (3, 'busy, no_anwser'), (4, 'network'), (5, 'class congestion'), (6, 'class netwrk'), (7, 'callback'),
 	(8, 'limt 3'), (9, 'qiet 3 h after busy'), (10, 'reslt x'), (11, 'never'), (12, 'occupé'), (13, 'class 5'), (14, 'class'), (15, 'result'),
-	(16, 'class platform_failur'), (17, '{busy}'), (18, '''busy'''), (19, repeat('x', 60)), (20, repeat('é', 40)), (21, 'busy é'), (22, 'Àbusy'),
+	(16, 'class platform_failur'), (17, '{busy}'), (18, '''busy'''), (19, repeat('x', 60)), (20, repeat('é', 40)), (21, 'busy é'), (22, 'Àbusy'), (23, repeat('y', 50)), (24, repeat('y', 51)),
 	-- one kind of selector
 	(30, 'busy, class network'), (31, 'failed, busy'), (32, 'class network, result x'), (33, 'class network, busy, no_route'), (34, 'busy no_answer'),
 	(35, 'answered, busy'), (36, 'busy, failed'),
