@@ -8,7 +8,7 @@ SET TimeZone = 'UTC';
 \set seed 0.42
 \endif
 
-SELECT plan(9);
+SELECT plan(10);
 SELECT diag('seed ' || :seed);
 SELECT setseed(:seed) \g /dev/null
 
@@ -224,6 +224,10 @@ SELECT pg_temp.report('a date matches on that day',
 SELECT pg_temp.report('and not on the days around it',
 	$$SELECT day, away FROM calendar, unnest('{-1,1}'::int[]) away
 	WHERE recall.is_open(hours, 'UTC', (day + away + time '12:00') AT TIME ZONE 'UTC', NULL)$$);
+
+SELECT pg_temp.report('with its year it matches on that day only',
+	$$SELECT day, away FROM calendar, unnest('{0,1,365,366}'::int[]) away WHERE day >= '1900-01-01' AND extract(day FROM day) < 3
+	AND recall.is_open(to_char(day, 'YYYY Mon DD')::recall.calling_hours, 'UTC', (day + away + time '12:00') AT TIME ZONE 'UTC', NULL) <> (away = 0)$$);
 
 -- Every minute of the day as a beginning and as an end.
 SELECT pg_temp.report('a span begins and ends at its minutes',
