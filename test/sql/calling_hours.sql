@@ -41,6 +41,7 @@ Nov-Feb 10:00-12:00
 Dec-Nov 10:00-12:00
 Jan 1-Dec 31 10:00-12:00
 Dec 26-Dec 24 off
+Apr 1-Mar 30 off
 Dec 25,Jan,Dec 25,May 1-5 off
 Dec 25,Dec 25 off
 Dec 25,Dec 24,Dec 24-25 off
@@ -130,6 +131,7 @@ Dec 025
 2026-2027 Dec
 Dec 26-24
 Dec 26-Dec 25
+Mar 31-Mar 30
 Jan 1-Dec 31 off; Mar 1-Feb 29
 Dec 25,26
 2026 Dec 24-Jan 2
