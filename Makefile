@@ -1,5 +1,5 @@
 # recall: a PGXS extension. For those who package it: make, make install, make installcheck, with PG_CONFIG.
-# For everybody else: make check, make fuzz, make soak, make canary and make demo, which need nothing installed beforehand.
+# For everybody else: make check, make check-majors, make fuzz, make soak, make canary and make demo, which need nothing installed beforehand.
 
 EXTENSION  = recall
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" recall.control)
@@ -24,7 +24,7 @@ PROVE_TESTS   ?= test/t/*.pl
 PG_CONFIG ?= pg_config
 
 # Only the goals that build or install need a server's headers.
-COMMANDS = check sanitize valgrind checked-server checked coverage mutate fuzz soak canary demo psql stop doc format lint META.json
+COMMANDS = check check-majors sanitize valgrind checked-server checked coverage mutate fuzz soak canary demo psql stop doc format lint META.json
 ifneq (,$(filter-out $(COMMANDS),$(or $(MAKECMDGOALS),all)))
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
 ifeq (,$(PGXS))
@@ -40,7 +40,7 @@ sql/recall--$(EXTVERSION).sql: $(SQL_PARTS) recall.control
 # PGXS tracks no headers; without the .bc the JIT bitcode would go stale.
 $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h)
 
-.PHONY: check sanitize valgrind checked-server checked coverage mutate fuzz soak canary demo psql stop doc format lint
+.PHONY: check check-majors sanitize valgrind checked-server checked coverage mutate fuzz soak canary demo psql stop doc format lint
 
 # Run all tests. ONLY="regress isolation pgtap tap", TESTS="policy …", PROVE_TESTS=test/t/….pl narrow, PG_MAJOR=15 chooses, KEEP=1 keeps.
 # (PGXS has a goal of this name, which says that it is not supported: ours is for whoever asked for it.)
@@ -48,6 +48,10 @@ ifneq (,$(filter check,$(MAKECMDGOALS)))
 check:
 	@test/harness/check.sh
 endif
+
+# The same with each of MAJORS="15 17 18", in chroots of the Debian suites that have them, and pg_upgrade between them. It takes root.
+check-majors:
+	@test/harness/check_majors.sh
 
 # The tests, with what finds faults of memory; narrowed like check, and PLANT=stack shows that it would (planted_fault.h has more).
 # Those under valgrind, and those on a server that checks itself, are the ones that reach most of the C code: others take hours.

@@ -1,5 +1,23 @@
-/* From 0.1.0 to 0.2.0. Objects are made plainly; only members of the extension are replaced. */
+/*
+ * From 0.1.0 to 0.2.0. Objects are made plainly; only members of the extension are replaced.
+ *
+ * Roles were given rights on what is there, so nothing is dropped that can be replaced or altered, and rights on it are
+ * neither given nor taken by "ALL": a dump takes what the script of an extension gives for part of it, and leaves it out. So members and pools
+ * get what is new afterwards, by what doc/operations.md says.
+ * Sessions that have loaded the old library go on with it, and write null into columns that they do not know: so new columns
+ * of tables that the library writes come last and may be null.
+ */
 \echo Use "ALTER EXTENSION recall UPDATE" to load this file. \quit
+
+/* What is there by now; what is not among it is new. */
+SELECT pg_catalog.set_config('recall_upgrade.old', pg_catalog.array_agg(o.oid)::text, true)
+FROM (
+	SELECT p.oid FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'recall'::pg_catalog.regnamespace
+	UNION ALL
+	SELECT c.oid FROM pg_catalog.pg_class c WHERE c.relnamespace = 'recall'::pg_catalog.regnamespace
+) o;
+
+/* The changes: they come before the block below, which takes away the rights on what is new. */
 
 /* Claiming and reporting need the owner's rights only now and then, and take them then. */
 CREATE FUNCTION recall._report_many(
@@ -536,27 +554,6 @@ COMMENT ON FUNCTION recall._erase_mentions(int, recall._mentions) IS
 COMMENT ON FUNCTION recall.erase_number(int, text) IS
 'Erases a person: every contact that has the number goes, with its other numbers, reference, attributes, calls and permit; the numbers go from the do-not-call lists and the audit, whose events stay without particulars; where other contacts, calls, reasons or events mention one in free text, as "+4930…", "004930…" or "4930…", or in groups behind "+" or "00", it becomes "0". What stays are keyed hashes of the numbers, by which they are put on the do-not-call list again when a contact with one of them is added; a number of the person''s that other contacts have is put there at once. Recycle records keep their counts: permits that waited count as withdrawn, those of unknown outcome as dialled. Returns how many rows of each kind were erased. Reads all that the tenant has. Right: manage. Errors: 42501; 22P02 a number; 55000 one of the contacts is out with a dialer, or the transaction is above READ COMMITTED.';
 
-/* What is new is nobody's, whatever default privileges say. */
-DO $$
-DECLARE
-	new record;
-BEGIN
-	FOR new IN
-		SELECT p.oid::pg_catalog.regprocedure AS routine, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::text END AS grantee
-		FROM pg_catalog.pg_proc p
-		CROSS JOIN LATERAL pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) a
-		WHERE p.pronamespace = 'recall'::pg_catalog.regnamespace AND a.grantee <> p.proowner
-		AND p.proname IN ('_job_settings', '_keep_event', '_mentions_any', '_without_mentions')
-	LOOP
-		EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM %s', new.routine, new.grantee);
-	END LOOP;
-END $$;
-
-/* Members and pools get what is for them. */
-SELECT recall._grant_objects(m.role)
-FROM (SELECT m.role FROM recall.member m UNION SELECT p.role FROM recall.pool p) m
-JOIN pg_catalog.pg_roles r ON r.oid = m.role;
-
 /* Nobody makes a column, a function or a domain of the types of tables and of what is internal: an upgrade could not change them then. */
 DO $$
 DECLARE
@@ -570,3 +567,27 @@ BEGIN
 		EXECUTE pg_catalog.format('REVOKE ALL ON TYPE %s FROM PUBLIC', type);
 	END LOOP;
 END $$;
+
+/* What is new is nobody's, whatever the installing role's ALTER DEFAULT PRIVILEGES have given away. */
+DO $$
+DECLARE
+	object record;
+BEGIN
+	FOR object IN
+		SELECT DISTINCT o.kind, o.identity, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::text END AS grantee
+		FROM (
+			SELECT p.oid, 'ROUTINE', p.oid::pg_catalog.regprocedure::text, coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))
+			FROM pg_catalog.pg_proc p
+			WHERE p.pronamespace = 'recall'::pg_catalog.regnamespace
+			UNION ALL
+			SELECT c.oid, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::pg_catalog.regclass::text, c.relacl
+			FROM pg_catalog.pg_class c
+			WHERE c.relnamespace = 'recall'::pg_catalog.regnamespace AND c.relkind IN ('r', 'v', 'S')
+		) AS o (oid, kind, identity, acl), pg_catalog.aclexplode(o.acl) a
+		WHERE o.oid <> ALL (pg_catalog.current_setting('recall_upgrade.old')::oid[]) AND a.grantee <> a.grantor
+	LOOP
+		EXECUTE pg_catalog.format('REVOKE ALL ON %s %s FROM %s', object.kind, object.identity, object.grantee);
+	END LOOP;
+END $$;
+
+/* Pure functions that are new are everybody's: grant EXECUTE on them to PUBLIC here. */

@@ -46,4 +46,9 @@
 	index_beginscan(table, index, snapshot, number_keys, 0)
 #endif
 
+/* PostgreSQL 18 says so before the declaration. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 #endif /* RECALL_COMPAT_H */

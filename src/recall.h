@@ -55,10 +55,10 @@ extern int recall_max_source_rows;
 
 /* raise.c */
 extern const char *recall_row_prefix(int64 row);
-extern void recall_deny_plainly(const char *what) pg_attribute_noreturn();
-extern void recall_deny_with_hint(const char *what, const char *hint) pg_attribute_noreturn();
-extern void recall_refuse_plainly(const char *message, const char *hint) pg_attribute_noreturn();
-extern void recall_reject_plainly(const char *message, const char *hint) pg_attribute_noreturn();
+pg_noreturn extern void recall_deny_plainly(const char *what);
+pg_noreturn extern void recall_deny_with_hint(const char *what, const char *hint);
+pg_noreturn extern void recall_refuse_plainly(const char *message, const char *hint);
+pg_noreturn extern void recall_reject_plainly(const char *message, const char *hint);
 
 /* bounds.c */
 extern char *recall_excerpt(const char *value);

@@ -204,6 +204,8 @@ BEGIN ATOMIC
 	AND c.message !~ '^(schema "cron"|relation "cron\.\w+") does not exist$'
 	-- A literal that is the default of a variable of another type than text.
 	AND c.message <> 'target type is different type than source type'
+	-- They raise errors by functions that are volatile, and word them with format(), which is stable; 2.10 minds that.
+	AND c.message !~ '^routine is marked as (STABLE|IMMUTABLE), but expression is (VOLATILE|STABLE)$'
 	-- They write names that regrole, regprocedure and regclass have quoted, where GRANT takes no parameter.
 	AND NOT (r.proname IN ('_grant_objects', '_revoke_objects') AND c.message = 'text type variable is not sanitized');
 END;
