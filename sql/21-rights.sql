@@ -27,7 +27,7 @@ COMMENT ON FUNCTION recall._guard_plan(internal) IS
 CREATE FUNCTION recall._readable_tenants() RETURNS SETOF int
 LANGUAGE c STABLE PARALLEL UNSAFE ROWS 10 SUPPORT recall._guard_plan AS 'MODULE_PATHNAME', 'recall_readable_tenants';
 COMMENT ON FUNCTION recall._readable_tenants() IS
-'The tenants in which the caller has the right "read": what the views show.';
+'The tenants in which the caller has the right "read": what the views show; 0 for the owner of the extension, whose is what the audit has of no tenant.';
 
 CREATE FUNCTION recall._require(tenant_id int, required recall.privilege) RETURNS boolean
 LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_require';
@@ -81,7 +81,7 @@ BEGIN ATOMIC
 	SELECT 'FUNCTION', p.oid::regprocedure::text
 	FROM pg_catalog.pg_proc p
 	WHERE p.pronamespace = 'recall'::regnamespace
-	AND p.proname IN ('_readable_tenants', '_sees_numbers', '_show_number', '_show_text', '_mask_number', '_mask_numbers', '_is_owner')
+	AND p.proname IN ('_readable_tenants', '_sees_numbers', '_show_number', '_show_text', '_mask_number', '_mask_numbers')
 	UNION ALL
 	SELECT 'TABLE', c.oid::regclass::text
 	FROM pg_catalog.pg_class c

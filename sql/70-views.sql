@@ -188,7 +188,7 @@ SELECT e.tenant_id, e.at, e.role, e.session_role, e.kind,
 	CASE e.kind WHEN 'suppression' THEN recall._show_number(e.tenant_id, e.record_id) ELSE e.record_id END AS record_id,
 	e.action, e.from_state, e.to_state, recall._show_text(e.tenant_id, e.detail) AS detail, e.subject
 FROM recall.event e
-WHERE e.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants() UNION ALL SELECT 0 WHERE recall._is_owner()))
+WHERE e.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 ORDER BY e.tenant_id DESC, e.at DESC;
 COMMENT ON VIEW recall.audit IS
 'The audit: who did what to which record. Right: read. What belongs to no tenant, pools, keys and schedulers, is shown to the extension''s owner.';

@@ -125,34 +125,8 @@ COMMENT ON VIEW recall.suppressed_number IS 'The do-not-call list, latest first,
 
 /* The audit has what belongs to no tenant, for the owner, and is appended to only. */
 
-CREATE OR REPLACE FUNCTION recall._member_objects(OUT kind text, OUT identity text) RETURNS SETOF record
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	SELECT 'FUNCTION', p.oid::regprocedure::text
-	FROM pg_catalog.pg_proc p
-	WHERE p.pronamespace = 'recall'::regnamespace AND p.prokind = 'f' AND p.proname !~ '^_' AND p.proname <> 'issue_token'
-	UNION ALL
-	/* What the views call. */
-	SELECT 'FUNCTION', p.oid::regprocedure::text
-	FROM pg_catalog.pg_proc p
-	WHERE p.pronamespace = 'recall'::regnamespace
-	AND p.proname IN ('_readable_tenants', '_sees_numbers', '_show_number', '_show_text', '_mask_number', '_mask_numbers', '_is_owner')
-	UNION ALL
-	SELECT 'TABLE', c.oid::regclass::text
-	FROM pg_catalog.pg_class c
-	WHERE c.relnamespace = 'recall'::regnamespace AND c.relkind = 'v' AND c.relname !~ '^_'
-	ORDER BY 1, 2;
-END;
-COMMENT ON FUNCTION recall._member_objects() IS
-'The public functions and views: what a role gets EXECUTE and SELECT on when it becomes a member of a tenant.';
-
-CREATE OR REPLACE VIEW recall.audit WITH (security_barrier) AS
-SELECT e.tenant_id, e.at, e.role, e.session_role, e.kind,
-	CASE e.kind WHEN 'suppression' THEN recall._show_number(e.tenant_id, e.record_id) ELSE e.record_id END AS record_id,
-	e.action, e.from_state, e.to_state, recall._show_text(e.tenant_id, e.detail) AS detail, e.subject
-FROM recall.event e
-WHERE e.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants() UNION ALL SELECT 0 WHERE recall._is_owner()))
-ORDER BY e.tenant_id DESC, e.at DESC;
+COMMENT ON FUNCTION recall._readable_tenants() IS
+'The tenants in which the caller has the right "read": what the views show; 0 for the owner of the extension, whose is what the audit has of no tenant.';
 COMMENT ON VIEW recall.audit IS
 'The audit: who did what to which record. Right: read. What belongs to no tenant, pools, keys and schedulers, is shown to the extension''s owner.';
 COMMENT ON COLUMN recall.audit.tenant_id IS 'The tenant in which it happened; 0: in none.';

@@ -40,6 +40,8 @@ PG_FUNCTION_INFO_V1(recall_has_right);
 PG_FUNCTION_INFO_V1(recall_require);
 PG_FUNCTION_INFO_V1(recall_readable_tenants);
 
+#define NO_TENANT 0 /* what the audit has of none is the owner's */
+
 /* Find the owner of the extension; InvalidOid when it is not there. */
 Oid
 recall_extension_owner(void)
@@ -208,6 +210,8 @@ has_right(int32 tenant, Oid required, Oid function)
 bool
 recall_may_see_numbers(int32 tenant)
 {
+	if (tenant == NO_TENANT)
+		return is_owner();
 	return has_right(tenant, recall_enum_value("privilege", "dial"), InvalidOid) ||
 		   has_right(tenant, recall_enum_value("privilege", "manage"), InvalidOid);
 }
@@ -271,23 +275,29 @@ tenants_of_caller(void)
 	return is_owner() ? all_tenants() : tenants_of(recall_caller_role());
 }
 
-/* _readable_tenants() returns setof int */
+/* _readable_tenants() returns setof int: with 0 for the owner, whose is what the audit has of none
+ */
 Datum
 recall_readable_tenants(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Oid read = recall_enum_value("privilege", "read");
+	List *readable = NIL;
 	ListCell *cell;
 
 	refuse_worker();
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	foreach (cell, tenants_of_caller())
+		if (has_right(lfirst_int(cell), read, InvalidOid))
+			readable = lappend_int(readable, lfirst_int(cell));
+	if (is_owner())
+		readable = lappend_int(readable, NO_TENANT);
+	foreach (cell, readable)
 	{
 		Datum tenant = Int32GetDatum(lfirst_int(cell));
 		bool is_null = false;
 
-		if (has_right(lfirst_int(cell), read, InvalidOid))
-			tuplestore_putvalues(result->setResult, result->setDesc, &tenant, &is_null);
+		tuplestore_putvalues(result->setResult, result->setDesc, &tenant, &is_null);
 	}
 	return (Datum) 0;
 }
