@@ -56,6 +56,20 @@ END $$;
 SELECT is((SELECT string_agg(t.report_some(:acme), '; ') FROM generate_series(1, 60)), NULL, 'reports, close together or not, find their permits');
 SELECT is((SELECT string_agg(contact_id::text, ' ' ORDER BY contact_id) FROM recall.call WHERE tenant_id = :acme), (SELECT string_agg(contact_id::text, ' ' ORDER BY contact_id) FROM t.claimed WHERE reported), 'each of them is a call, once');
 SELECT is((SELECT string_agg(contact_id::text, ' ' ORDER BY contact_id) FROM recall.dial WHERE tenant_id = :acme), (SELECT string_agg(contact_id::text, ' ' ORDER BY contact_id) FROM t.claimed WHERE NOT reported), 'the others are still out');
+
+-- One after the other; the fifth was reported before, and the sixth is found all the same.
+SELECT tenant AS acme, task, batch FROM t.campaign(60, 'busy') \gset
+CREATE TABLE t.few AS SELECT * FROM recall.claim(:acme, :task, 10);
+SELECT recall.report(:acme, 5, token, 'busy', NULL, NULL, NULL) FROM t.few WHERE contact_id = 5;
+SELECT is((SELECT string_agg(format('%s %s', r.contact_id, r.outcome), ', ' ORDER BY r.n) FROM (SELECT array_agg(contact_id ORDER BY contact_id) AS contacts, array_agg(token ORDER BY contact_id) AS tokens FROM t.few) f,
+	recall.report_many(:acme, f.contacts, f.tokens, NULL, NULL, NULL, NULL) WITH ORDINALITY r(contact_id, outcome, n)),
+	'1 recorded, 2 recorded, 3 recorded, 4 recorded, 5 duplicate, 6 recorded, 7 recorded, 8 recorded, 9 recorded, 10 recorded', 'one that is gone hides no other');
+-- Two that are not there any more, one beside the others and one from where it goes on elsewhere, are not taken for the next.
+UPDATE recall.dial SET priority = 1 WHERE tenant_id = :acme AND contact_id > 50;
+DELETE FROM recall.dial WHERE tenant_id = :acme AND contact_id BETWEEN 21 AND 50;
+DELETE FROM recall.contact WHERE tenant_id = :acme AND contact_id IN (11, 55);
+SELECT is(t.claimed(:acme, :task), '51 52 53 54 56 57 58 59 60 12 13 14 15 16 17 18 19 20', 'a contact that is not there is not taken for the next');
+
 SELECT throws_like(format('SELECT recall.report_many(%s, ARRAY(SELECT n FROM generate_series(9223372036854775800, 9223372036854775807) n), array_fill(1::bigint, ARRAY[8]), NULL, NULL, NULL, NULL)', :acme),
 	'%contact 9223372036854775800 of tenant%', 'the largest numbers there are');
 
