@@ -28,7 +28,8 @@ import psycopg2.extensions
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROLES = ['acme_all', 'acme_read', 'acme_manage', 'acme_recycle', 'acme_dial', 'nobody', 'owner', 'scheduler']
-CANARY = re.compile(r'kanari|99887\d{3}')
+# A number has up to 15 digits; what is longer is the number of a query, and may have any digits in it.
+CANARY = re.compile(r'kanari|(?<!\d)(?:00)?99887\d{3,10}(?!\d)')
 
 EXTREME_INTEGERS = ['0', '-1', '2147483647', '-2147483648', '1000000', 'NULL']
 EXTREME_BIGINTS = EXTREME_INTEGERS + ['9223372036854775807', '-9223372036854775808', '4294967297']
