@@ -201,8 +201,7 @@ recall_find3(Search *search, Datum first, Datum second, Datum third)
 /* ---------------------------------------------------------------- reading along an index */
 
 #define NEAR 8		  /* entries that are passed over sooner than the index is descended */
-#define NEAR_ENOUGH 2 /* values that were near the one before, after which the next ones will be   \
-					   */
+#define NEAR_ENOUGH 2 /* times that, after which the next ones will be near, too */
 
 static void
 begin_along(Search *search, Datum first, int64 second, int left)
