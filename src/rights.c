@@ -346,6 +346,8 @@ recall_require(PG_FUNCTION_ARGS)
 {
 	NullableDatum tenant = fcinfo->args[0];
 
+	if (PG_ARGISNULL(1))
+		recall_deny_plainly("no right");
 	if (tenant.isnull || !has_right(DatumGetInt32(tenant.value), PG_GETARG_OID(1), InvalidOid))
 		deny(tenant, PG_GETARG_OID(1));
 	PG_RETURN_BOOL(true);

@@ -116,7 +116,8 @@ append_rights(StringInfo said, ArrayType *rights)
 	int count = ArrayGetNItems(ARR_NDIM(rights), ARR_DIMS(rights));
 
 	if (count > RECALL_TOKEN_RIGHTS || ARR_HASNULL(rights))
-		elog(ERROR, "a token cannot name these rights");
+		recall_reject_plainly("a token cannot name these rights",
+							  "It names up to 16, none of them null.");
 	pq_sendbyte(said, count);
 	for (int i = 0; i < count; i++)
 		pq_sendint32(said, members[i]);
@@ -142,7 +143,7 @@ recall_sign_token(PG_FUNCTION_ARGS)
 	if (!has_privs_of_role(GetUserId(), recall_extension_owner()))
 		recall_deny_plainly("signing a token");
 	if (VARSIZE_ANY_EXHDR(subject) >= RECALL_SUBJECT_SIZE)
-		elog(ERROR, "the subject of a token is too long");
+		recall_reject_plainly("the subject of a token is too long", "It has up to 200 characters.");
 	if (!find_key(CURRENT_KEY, &key))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("there is no key to sign tokens with"),

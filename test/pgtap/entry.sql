@@ -238,9 +238,9 @@ SELECT is(t.inside(recall._sign_token(:acme, 't_pool', x.rights, now() + interva
 	('{}'::recall.privilege[], '', 'null', 'the shortest token that can be signed is read'), ('{read}', 'x', 'x', 'a subject of one character'),
 	(array_fill('read'::recall.privilege, '{16}'), repeat('ü', 400), repeat('ü', 400), 'and the longest one')) AS x(rights, subject, answer, what);
 SELECT is(t.outcome(format('SELECT recall._sign_token(%s, ''t_pool'', %L, now(), %L)', :acme, x.rights, x.subject)), x.answer, x.what) FROM (VALUES
-	(array_fill('read'::recall.privilege, '{17}'), '', 'XX000: a token cannot name these rights', 'more rights cannot be signed'),
-	('{read,NULL}', '', 'XX000: a token cannot name these rights', 'nor a null among them'),
-	('{read}', repeat('x', 801), 'XX000: the subject of a token is too long', 'nor a longer subject')) AS x(rights, subject, answer, what);
+	(array_fill('read'::recall.privilege, '{17}'), '', E'22023: a token cannot name these rights\nHINT: It names up to 16, none of them null.', 'more rights cannot be signed'),
+	('{read,NULL}', '', E'22023: a token cannot name these rights\nHINT: It names up to 16, none of them null.', 'nor a null among them'),
+	('{read}', repeat('x', 801), E'22023: the subject of a token is too long\nHINT: It has up to 200 characters.', 'nor a longer subject')) AS x(rights, subject, answer, what);
 SELECT is(t.inside(t.forge(:acme, 't_pool', now() + '1 h', '{read}', repeat('x', x.length)), 'SELECT length(recall._subject())', current_user), x.answer, 'a signed subject of ' || x.length)
 FROM (VALUES (800, '800'), (801, 'enter(): XX000: a token has a subject of 801 bytes')) AS x(length, answer);
 
@@ -542,6 +542,8 @@ BEGIN
 END $$;
 SELECT is(t.inside(:'read', 'SELECT t.ask_worker()'), E'55000: a parallel worker cannot tell who has which rights\nHINT: A function that uses recall must not be PARALLEL SAFE.',
 	'a function that is wrongly marked is refused in a worker');
+
+SELECT throws_ok($$SELECT recall._require(1, NULL)$$, '42501', NULL, 'no right is no right');
 
 SELECT * FROM finish();
 ROLLBACK;
