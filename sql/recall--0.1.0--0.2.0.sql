@@ -47,7 +47,6 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION recall._report_many(int, bigint[], bigint[], recall.failure_cause[], text[], timestamptz[], timestamptz[], text[], text[]) IS
 'Reports calls of which something is to be asked, or refuses them. Errors as of recall.report_many().';
-REVOKE ALL ON FUNCTION recall._report_many(int, bigint[], bigint[], recall.failure_cause[], text[], timestamptz[], timestamptz[], text[], text[]) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION recall.claim(
 	tenant_id int, task_id bigint, max_rows int DEFAULT 1, lease interval DEFAULT '5 min', dialer text DEFAULT NULL)

@@ -7,7 +7,7 @@
  * nothing before them, that are no part of a longer figure. In groups: behind "+" or "00", which
  * say that this is a number from its country code on, also with blanks, "-", ".", "/", "(" and ")"
  * between its digits, or "(0)"; there the digits behind a gap must not go on, as the number would
- *be another. The national spelling is not known: it stands for a number in each country.
+ * be another. The national spelling is not known: it stands for a number in each country.
  *
  * Where a number may begin, its digits are read as far as they go, and looked up among those that
  * are looked for: the cost is that of the text, however many these are.

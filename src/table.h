@@ -106,7 +106,7 @@ INDEXES(EXTERN_INDEX)
 extern void recall_watch_tables(void);
 
 extern Relation recall_open_table(RecallTable *table, LOCKMODE lock);
-/* Find an index of a table that is open. */
+/* Find an index; whoever opens it has locked its table before, so that it is no outdated one. */
 extern Oid recall_find_index(RecallIndex *index);
 
 /* A search of a table by an index; the row that was found last is in the slot. */
