@@ -145,7 +145,7 @@ DECLARE
 		permit.number, time_zone, terms.policy, snapshot, at);
 	opens_at timestamptz := recall.next_open(terms.calling_hours, time_zone, greatest(at, permit.due_at, admission.not_before), terms.holidays);
 	is_out boolean := EXISTS (SELECT FROM recall.dial d
-		WHERE d.tenant_id = permit.tenant_id AND d.number = admission.number AND d.state <> 'ready');
+		WHERE d.tenant_id = permit.tenant_id AND d.number COLLATE "C" = admission.number AND d.state <> 'ready');
 BEGIN
 	detail := CASE
 		WHEN terms.state <> 'executing' THEN format('the task is in state "%s"', terms.state)

@@ -162,7 +162,7 @@ BEGIN
 	SET due_at = CASE
 		WHEN p.opens_at > at THEN p.opens_at
 		WHEN EXISTS (SELECT FROM recall.dial o
-			WHERE o.tenant_id = _put_off.tenant_id AND o.number = p.number AND o.state <> 'ready' AND o.lease_until <= at) THEN at + interval '5 min'
+			WHERE o.tenant_id = _put_off.tenant_id AND o.number COLLATE "C" = p.number AND o.state <> 'ready' AND o.lease_until <= at) THEN at + interval '5 min'
 		ELSE at + interval '5 s' END
 	FROM unnest(pending) p
 	WHERE d.ctid = p.place AND p.opens_at IS NOT NULL AND (p.opens_at > at OR recall._number_is_out(_put_off.tenant_id, p.number));

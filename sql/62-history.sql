@@ -41,7 +41,7 @@ BEGIN ATOMIC
 	), doubted AS (
 		SELECT DISTINCT ON (r.tenant_id, r.number) r.tenant_id, r.contact_id
 		FROM ready r
-		WHERE NOT EXISTS (SELECT FROM recall.dial o WHERE o.tenant_id = r.tenant_id AND o.number = r.number AND o.state <> 'ready')
+		WHERE NOT EXISTS (SELECT FROM recall.dial o WHERE o.tenant_id = r.tenant_id AND o.number COLLATE "C" = r.number AND o.state <> 'ready')
 		ORDER BY r.tenant_id, r.number, r.priority DESC, r.due_at, r.contact_id
 	)
 	UPDATE recall.dial d

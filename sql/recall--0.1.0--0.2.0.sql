@@ -527,6 +527,85 @@ COMMENT ON FUNCTION recall._erase_mentions(int, recall._mentions) IS
 COMMENT ON FUNCTION recall.erase_number(int, text) IS
 'Erases a person: every contact that has the number goes, with its other numbers, reference, attributes, calls and permit; the numbers go from the do-not-call lists and the audit, whose events stay without particulars; where other contacts, calls, reasons or events mention one in free text, as "+4930…", "004930…" or "4930…", or in groups behind "+" or "00", it becomes "0". What stays are keyed hashes of the numbers, by which they are put on the do-not-call list again when a contact with one of them is added; a number of the person''s that other contacts have is put there at once. Recycle records keep their counts: permits that waited count as withdrawn, those of unknown outcome as dialled. Returns how many rows of each kind were erased. Reads all that the tenant has. Right: manage. Errors: 42501; 22P02 a number; 55000 one of the contacts is out with a dialer, or the transaction is above READ COMMITTED.';
 
+/* The index of numbers that are out orders them by their digits, in no language. */
+DROP INDEX recall.dial_number_out;
+CREATE UNIQUE INDEX dial_number_out ON recall.dial (tenant_id, number COLLATE "C") WHERE state <> 'ready';
+COMMENT ON INDEX recall.dial_number_out IS 'At most one permit for a number is out with a dialer.';
+
+CREATE OR REPLACE FUNCTION recall._explain_claim(permit recall.dial, contact recall.contact, time_zone text, at timestamptz, OUT passed boolean, OUT detail text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	terms recall._terms := recall._terms(permit.tenant_id, permit.task_id);
+	snapshot recall.policy := (SELECT r.policy FROM recall.recycle r
+		WHERE r.tenant_id = permit.tenant_id AND r.recycle_id = permit.recycle_id AND r.policy IS DISTINCT FROM terms.policy);
+	admission recall._admission := recall._admission(permit.tenant_id, permit.task_id, permit.batch_id, permit.contact_id, contact.numbers,
+		permit.number, time_zone, terms.policy, snapshot, at);
+	opens_at timestamptz := recall.next_open(terms.calling_hours, time_zone, greatest(at, permit.due_at, admission.not_before), terms.holidays);
+	is_out boolean := EXISTS (SELECT FROM recall.dial d
+		WHERE d.tenant_id = permit.tenant_id AND d.number COLLATE "C" = admission.number AND d.state <> 'ready');
+BEGIN
+	detail := CASE
+		WHEN terms.state <> 'executing' THEN format('the task is in state "%s"', terms.state)
+		WHEN permit.batch_id = ANY (terms.suspended) THEN 'the batch is suspended'
+		WHEN permit.recycle_id = ANY (terms.paused) THEN format('recycle record %s is paused', permit.recycle_id)
+		WHEN admission.reason IS NOT NULL THEN format('it will be taken out: %s', admission.reason)
+		WHEN opens_at IS NULL THEN 'it will be taken out: the calling hours never open'
+		WHEN opens_at > at THEN format('on %s, not before %s', admission.number, recall._local_time(opens_at, time_zone))
+		WHEN is_out THEN format('a call to %s is out', admission.number)
+		ELSE format('on %s, now', admission.number) END;
+	passed := terms.state = 'executing' AND permit.batch_id <> ALL (terms.suspended) AND (permit.recycle_id = ANY (terms.paused)) IS NOT TRUE
+		AND coalesce(opens_at = at, false) AND admission.reason IS NULL AND NOT is_out;
+END $$;
+
+CREATE OR REPLACE FUNCTION recall._put_off(tenant_id int, pending recall._due[], at timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	gone record;
+BEGIN
+	UPDATE recall.dial d
+	SET due_at = CASE
+		WHEN p.opens_at > at THEN p.opens_at
+		WHEN EXISTS (SELECT FROM recall.dial o
+			WHERE o.tenant_id = _put_off.tenant_id AND o.number COLLATE "C" = p.number AND o.state <> 'ready' AND o.lease_until <= at) THEN at + interval '5 min'
+		ELSE at + interval '5 s' END
+	FROM unnest(pending) p
+	WHERE d.ctid = p.place AND p.opens_at IS NOT NULL AND (p.opens_at > at OR recall._number_is_out(_put_off.tenant_id, p.number));
+
+	WITH gone AS (
+		DELETE FROM recall.dial d
+		USING unnest(pending) p
+		WHERE d.ctid = p.place AND p.opens_at IS NULL
+		RETURNING d.contact_id, coalesce(p.reason, 'the calling hours never open') AS reason, d.recycle_id
+	)
+	SELECT array_agg(g.contact_id) AS contacts, array_agg(g.reason) AS reasons, array_agg(g.recycle_id) AS recycles INTO gone
+	FROM gone g;
+	IF gone.contacts IS NOT NULL THEN
+		PERFORM recall._forget_permits(_put_off.tenant_id, gone.contacts, gone.reasons, gone.recycles);
+	END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION recall._doubt_permits(known_until timestamptz, rung_until timestamptz) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	WITH ready AS MATERIALIZED (
+		SELECT d.tenant_id, d.contact_id, d.number, d.priority, d.due_at
+		FROM recall.dial d
+		WHERE d.state = 'ready' AND d.due_at <= rung_until
+		ORDER BY d.tenant_id, d.contact_id
+		FOR UPDATE
+	), doubted AS (
+		SELECT DISTINCT ON (r.tenant_id, r.number) r.tenant_id, r.contact_id
+		FROM ready r
+		WHERE NOT EXISTS (SELECT FROM recall.dial o WHERE o.tenant_id = r.tenant_id AND o.number COLLATE "C" = r.number AND o.state <> 'ready')
+		ORDER BY r.tenant_id, r.number, r.priority DESC, r.due_at, r.contact_id
+	)
+	UPDATE recall.dial d
+	SET state = 'unknown', token = recall._new_token(), claimed_at = least(known_until, rung_until), lease_until = rung_until
+	FROM doubted i
+	WHERE d.tenant_id = i.tenant_id AND d.contact_id = i.contact_id;
+END;
+
 /* Nobody makes a column, a function or a domain of the types of tables and of what is internal: an upgrade could not change them then. */
 DO $$
 DECLARE

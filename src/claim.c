@@ -95,6 +95,7 @@ typedef struct Picker
 	bool is_at_bookmark;
 	int64 known_record; /* a record whose policy is the task's; 0 for none */
 	FmgrInfo is_open;
+	bool is_open_in_task_zone;
 } Picker;
 
 /* ---------------------------------------------------------------- the queue */
@@ -234,23 +235,28 @@ is_suppressed(const Claim *claim, Picker *picker, Datum number)
 }
 
 static bool
-is_open_for(const Claim *claim, Picker *picker)
+is_open_in(const Claim *claim, Picker *picker, Datum zone)
 {
 	LOCAL_FCINFO(call, 4);
 	const Terms *terms = claim->terms;
-	NullableDatum zone;
 
 	if (terms->calling_hours == NULL)
 		return true;
-	zone.value = recall_value(&picker->contacts, CONTACT_time_zone, &zone.isnull);
-	if (zone.isnull)
-		zone = (NullableDatum){ PointerGetDatum(terms->time_zone), false };
 	InitFunctionCallInfoData(*call, &picker->is_open, 4, InvalidOid, NULL, NULL);
 	call->args[0] = (NullableDatum){ PointerGetDatum(terms->calling_hours), false };
-	call->args[1] = zone;
+	call->args[1] = (NullableDatum){ zone, false };
 	call->args[2] = (NullableDatum){ TimestampTzGetDatum(claim->at), false };
 	call->args[3] = (NullableDatum){ PointerGetDatum(terms->holidays), terms->holidays == NULL };
 	return DatumGetBool(recall_is_open(call)) && !call->isnull;
+}
+
+static bool
+is_open_for_contact(const Claim *claim, Picker *picker)
+{
+	bool is_in_task_zone;
+	Datum zone = recall_value(&picker->contacts, CONTACT_time_zone, &is_in_task_zone);
+
+	return is_in_task_zone ? picker->is_open_in_task_zone : is_open_in(claim, picker, zone);
 }
 
 /* Whether a permit that is due may be dialled, and nothing more is to be asked of it. */
@@ -269,7 +275,7 @@ is_plain(const Claim *claim, Picker *picker)
 		   recall_find_near(&picker->contacts, Int32GetDatum(claim->tenant),
 							DatumGetInt64(recall_known(queue, DIAL_contact_id)),
 							claim->max_rows - claim->count) &&
-		   is_open_for(claim, picker);
+		   is_open_for_contact(claim, picker);
 }
 
 /* ---------------------------------------------------------------- taking */
@@ -366,7 +372,7 @@ look_at(Claim *claim, Picker *picker)
 }
 
 static void
-open_picker(Picker *picker, Snapshot snapshot)
+open_picker(const Claim *claim, Picker *picker, Snapshot snapshot)
 {
 	memset(picker, 0, sizeof(Picker));
 	picker->snapshot = snapshot;
@@ -376,6 +382,8 @@ open_picker(Picker *picker, Snapshot snapshot)
 	picker->dial.lenient = list_make1_oid(recall_find_index(&recall_dial_number_out));
 	picker->claimed = recall_label(picker->queue.table, DIAL_state, "claimed");
 	picker->is_open.fn_mcxt = CurrentMemoryContext;
+	picker->is_open_in_task_zone =
+		is_open_in(claim, picker, PointerGetDatum(claim->terms->time_zone));
 	picker->top = PG_INT32_MAX;
 }
 
@@ -399,7 +407,7 @@ claim_plain(Claim *claim)
 
 	claim->count = 0;
 	PushActiveSnapshot(GetTransactionSnapshot());
-	open_picker(&picker, GetActiveSnapshot());
+	open_picker(claim, &picker, GetActiveSnapshot());
 	recall_walk_sets_out();
 	picker.queue.keys[0].sk_argument = Int32GetDatum(claim->tenant);
 	picker.queue.keys[1].sk_argument = Int64GetDatum(claim->task);

@@ -14,7 +14,6 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_collation.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
 #include "utils/fmgroids.h"
@@ -116,8 +115,7 @@ init_key(ScanKey key, Relation index, AttrNumber column)
 		default: equals = F_TEXTEQ;
 	}
 	ScanKeyEntryInitialize(key, 0, column, BTEqualStrategyNumber, InvalidOid,
-						   equals == F_TEXTEQ ? DEFAULT_COLLATION_OID : InvalidOid, equals,
-						   (Datum) 0);
+						   index->rd_indcollation[column - 1], equals, (Datum) 0);
 }
 
 void
