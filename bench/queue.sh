@@ -1,7 +1,7 @@
 #!/bin/bash
 # Claim and finish: the rows a second of a dialer's queue, against its peers, in one run.
 #
-#   bench/queue.sh [rows [seconds]]        defaults: 500000 2
+#   bench/queue.sh [rows [seconds]]        defaults: 500000 5
 #
 # Batches of 1, 10, 100 and 1000 rows, by 1, 2, 4 and 8 clients. Every contender holds the same rows (contact, number,
 # attempt, priority, due time) and hands them to the client; what is claimed is finished in a transaction of its own, as
@@ -36,7 +36,7 @@
 set -eu
 shopt -s inherit_errexit
 export PGOPTIONS='-c client_min_messages=warning'
-rows=${1:-500000} seconds=${2:-2}
+rows=${1:-500000} seconds=${2:-5}
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=queue_lib.sh
 . "$here/queue_lib.sh"
