@@ -178,7 +178,7 @@ go_on(const Claim *claim, Picker *picker)
 		}
 		else if (!has_to_wait(claim, queue))
 		{
-			recall_walk_passes();
+			recall_walk_passes(recall_blocks_read(queue));
 			return true;
 		}
 	}
@@ -366,7 +366,7 @@ look_at(Claim *claim, Picker *picker)
 {
 	bool is_locked = recall_is_contested(&picker->queue);
 
-	if (is_locked && !recall_try_lock(&picker->queue))
+	if (is_locked && (recall_is_held(&picker->queue) || !recall_try_lock(&picker->queue)))
 		return false;
 	return !is_plain(claim, picker) || take(claim, picker, is_locked);
 }
@@ -408,7 +408,7 @@ claim_plain(Claim *claim)
 	claim->count = 0;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	open_picker(claim, &picker, GetActiveSnapshot());
-	recall_walk_sets_out();
+	recall_walk_sets_out(recall_blocks_read(&picker.queue));
 	picker.queue.keys[0].sk_argument = Int32GetDatum(claim->tenant);
 	picker.queue.keys[1].sk_argument = Int64GetDatum(claim->task);
 	if (claim->has_start)
@@ -418,7 +418,7 @@ claim_plain(Claim *claim)
 	while (looked_at < claim->max_rows && go_on(claim, &picker))
 		if (look_at(claim, &picker))
 			looked_at++;
-	recall_walk_passes();
+	recall_walk_passes(recall_blocks_read(&picker.queue));
 	claim->is_exhausted = claim->count == looked_at;
 	close_picker(&picker);
 	PopActiveSnapshot();

@@ -37,6 +37,13 @@
 	ExecInsertIndexTuples(target, slot, executor, is_update, lenient != NIL, conflicts, lenient)
 #endif
 
+/* PostgreSQL 16 names what it counts anew. */
+#if PG_VERSION_NUM >= 160000
+#define BLOCKS_FETCHED(statistics) ((statistics)->counts.blocks_fetched)
+#else
+#define BLOCKS_FETCHED(statistics) ((statistics)->t_counts.t_blocks_fetched)
+#endif
+
 /* PostgreSQL 18 counts what a scan reads for EXPLAIN. */
 #if PG_VERSION_NUM >= 180000
 #define recall_index_beginscan(table, index, snapshot, number_keys)                                \

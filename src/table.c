@@ -16,6 +16,8 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
+#include "pgstat.h"
+#include "storage/procarray.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -154,6 +156,18 @@ bool
 recall_next(Search *search)
 {
 	return index_getnext_slot(search->scan, ForwardScanDirection, search->slot);
+}
+
+static int64
+blocks_of(Relation relation)
+{
+	return relation->pgstat_info == NULL ? 0 : BLOCKS_FETCHED(relation->pgstat_info);
+}
+
+int64
+recall_blocks_read(const Search *search)
+{
+	return blocks_of(search->table) + blocks_of(search->index);
 }
 
 void
@@ -343,6 +357,16 @@ recall_is_contested(const Search *search)
 
 	return TransactionIdIsValid(DatumGetTransactionId(
 		slot_getsysattr(search->slot, MaxTransactionIdAttributeNumber, &is_null)));
+}
+
+bool
+recall_is_held(const Search *search)
+{
+	HeapTupleHeader row = ExecFetchSlotHeapTuple(search->slot, false, NULL)->t_data;
+	TransactionId holder = HeapTupleHeaderGetRawXmax(row);
+
+	return (row->t_infomask & (HEAP_XMAX_INVALID | HEAP_XMAX_IS_MULTI)) == 0 &&
+		   !TransactionIdIsCurrentTransactionId(holder) && TransactionIdIsInProgress(holder);
 }
 
 void

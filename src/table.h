@@ -134,6 +134,8 @@ extern void recall_open_search(Search *search, RecallIndex *index, int number_ke
  * recall_next() finds the rows. */
 extern void recall_restart(Search *search, int number_keys);
 extern bool recall_next(Search *search);
+/* How many blocks of the table and the index this transaction has read. */
+extern int64 recall_blocks_read(const Search *search);
 /* Close it, unless it was never opened: all zero. */
 extern void recall_close_search(Search *search);
 
@@ -195,6 +197,9 @@ extern void recall_insert(Writer *writer);
 extern bool recall_try_lock(Search *search);
 /* Whether somebody has locked or changed the row that was found, or has tried to. */
 extern bool recall_is_contested(const Search *search);
+/* Whether it is plain that somebody else has it, so that it need not be tried; at a moment, so that
+ * "no" says nothing. */
+extern bool recall_is_held(const Search *search);
 extern TM_Result recall_delete(Relation table, ItemPointer row, Snapshot snapshot);
 
 /* Find the value of an enum column's type that has a label. */

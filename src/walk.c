@@ -82,18 +82,10 @@ blocks_of(Oid relation)
 		DirectFunctionCall1(pg_stat_get_xact_blocks_fetched, ObjectIdGetDatum(relation)));
 }
 
-/* Count the blocks of the queue that this transaction has read. */
 static int64
 blocks_read(void)
 {
 	return blocks_of(walk.key.index) + blocks_of(walk.table);
-}
-
-static void
-mark(void)
-{
-	walk.blocks = blocks_read();
-	walk.moment = steady_clock();
 }
 
 /* Find the bookmark of a queue, or with HASH_ENTER make room for one. */
@@ -143,8 +135,7 @@ recall_begin_walk_in(Oid index, int32 tenant, int64 task, TimestampTz at, Place 
 	walk.key.tenant = tenant;
 	walk.key.task = task;
 	walk.table = IndexGetRelation(index, true);
-	mark();
-	walk.began = walk.moment;
+	walk.began = walk.moment = steady_clock();
 	walk.nowhere.due_at = at; /* what comes next will be due from now on */
 	bookmark = find_bookmark(&walk.key, HASH_FIND);
 	if (bookmark == NULL)
@@ -155,20 +146,21 @@ recall_begin_walk_in(Oid index, int32 tenant, int64 task, TimestampTz at, Place 
 }
 
 void
-recall_walk_sets_out(void)
+recall_walk_sets_out(int64 blocks)
 {
-	mark();
+	walk.blocks = blocks;
+	walk.moment = steady_clock();
 }
 
 void
-recall_walk_passes(void)
+recall_walk_passes(int64 blocks)
 {
-	int64 blocks = walk.blocks;
-	int64 moment = walk.moment;
+	int64 blocks_before = walk.blocks;
+	int64 moment_before = walk.moment;
 
-	mark();
-	if (walk.blocks - blocks > SHORT_WALK)
-		walk.in_vain += walk.moment - moment;
+	recall_walk_sets_out(blocks);
+	if (blocks - blocks_before > SHORT_WALK)
+		walk.in_vain += walk.moment - moment_before;
 }
 
 void
@@ -209,7 +201,7 @@ recall_begin_walk(PG_FUNCTION_ARGS)
 Datum
 recall_set_out(PG_FUNCTION_ARGS)
 {
-	recall_walk_sets_out();
+	recall_walk_sets_out(blocks_read());
 	PG_RETURN_BOOL(true);
 }
 
@@ -217,7 +209,7 @@ recall_set_out(PG_FUNCTION_ARGS)
 Datum
 recall_pass(PG_FUNCTION_ARGS)
 {
-	recall_walk_passes();
+	recall_walk_passes(blocks_read());
 	PG_RETURN_BOOL(true);
 }
 

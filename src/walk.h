@@ -19,10 +19,11 @@ typedef struct Place
 
 /* Begin a walk at an instant; tells whether there is a bookmark, and where. */
 extern bool recall_begin_walk_in(Oid index, int32 tenant, int64 task, TimestampTz at, Place *place);
-/* What was read since the last permit was for something else. */
-extern void recall_walk_sets_out(void);
+/* What was read since the last permit was for something else. Here and below: how many blocks of
+ * the queue and its table this transaction has read. */
+extern void recall_walk_sets_out(int64 blocks);
 /* The walk has come to a permit, or this part of it is over. */
-extern void recall_walk_passes(void);
+extern void recall_walk_passes(int64 blocks);
 /* The walk left nothing to do up to a place; NULL: none was due. */
 extern void recall_end_walk_at(const Place *place);
 
