@@ -47,22 +47,26 @@ COMMENT ON FUNCTION recall._require_owner() IS
 CREATE FUNCTION recall._log(
 	tenant_id int, kind text, record_id text, action text,
 	from_state text DEFAULT NULL, to_state text DEFAULT NULL, detail jsonb DEFAULT NULL) RETURNS void
-LANGUAGE sql
-BEGIN ATOMIC
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
 	INSERT INTO recall.event (tenant_id, role, kind, record_id, action, from_state, to_state, detail)
-	VALUES (tenant_id, pg_catalog.pg_get_userbyid(recall._caller()), kind, record_id, action, from_state, to_state, detail);
-END;
+	VALUES (tenant_id, pg_get_userbyid(recall._caller()), kind, record_id, action, from_state, to_state, detail);
+END $$;
 COMMENT ON FUNCTION recall._log(int, text, text, text, text, text, jsonb) IS
 'Appends what the caller did to the audit.';
 
 CREATE FUNCTION recall._next_id(tenant_id int, kind text, how_many bigint DEFAULT 1) RETURNS bigint
-LANGUAGE sql
-BEGIN ATOMIC
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	first_id bigint;
+BEGIN
 	INSERT INTO recall.counter AS c (tenant_id, kind, last_id)
 	VALUES (tenant_id, kind, how_many)
 	ON CONFLICT (tenant_id, kind) DO UPDATE SET last_id = c.last_id + excluded.last_id
-	RETURNING c.last_id - how_many + 1;
-END;
+	RETURNING c.last_id - how_many + 1 INTO first_id;
+	RETURN first_id;
+END $$;
 COMMENT ON FUNCTION recall._next_id(int, text, bigint) IS
 'Takes ids from the tenant''s counter and returns the first of them.';
 

@@ -86,16 +86,16 @@ COMMENT ON FUNCTION recall._admission(int, bigint, bigint, bigint, text[], text,
 'Whether a contact may be called at an instant, first of all on a number, by the task''s policy and by the one that the permit was made by, if that is another; null policies limit nothing.';
 
 CREATE FUNCTION recall._forget_permits(tenant_id int, contacts bigint[], reasons text[], recycles bigint[]) RETURNS void
-LANGUAGE sql
-BEGIN ATOMIC
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
 	INSERT INTO recall.event (tenant_id, role, kind, record_id, action, detail)
-	SELECT _forget_permits.tenant_id, pg_catalog.pg_get_userbyid(recall._caller()), 'contact', p.contact_id::text, 'take_out',
-		pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('reason', p.reason, 'recycle_id', p.recycle_id))
-	FROM ROWS FROM (pg_catalog.unnest(contacts), pg_catalog.unnest(reasons), pg_catalog.unnest(recycles)) AS p(contact_id, reason, recycle_id);
+	SELECT _forget_permits.tenant_id, pg_get_userbyid(recall._caller()), 'contact', p.contact_id::text, 'take_out',
+		jsonb_strip_nulls(jsonb_build_object('reason', p.reason, 'recycle_id', p.recycle_id))
+	FROM ROWS FROM (unnest(contacts), unnest(reasons), unnest(recycles)) AS p(contact_id, reason, recycle_id);
 
-	SELECT recall._tally(_forget_permits.tenant_id, r.recycle_id, 0, 0, r.permits)
-	FROM (SELECT u.recycle_id, count(*) AS permits FROM pg_catalog.unnest(recycles) u(recycle_id)
+	PERFORM recall._tally(_forget_permits.tenant_id, r.recycle_id, 0, 0, r.permits)
+	FROM (SELECT u.recycle_id, count(*) AS permits FROM unnest(recycles) u(recycle_id)
 		WHERE u.recycle_id IS NOT NULL GROUP BY u.recycle_id ORDER BY u.recycle_id) r;
-END;
+END $$;
 COMMENT ON FUNCTION recall._forget_permits(int, bigint[], text[], bigint[]) IS
 'Notes why permits of contacts were taken out of the queue, and counts them in the recycle records that they came from.';

@@ -606,6 +606,42 @@ BEGIN ATOMIC
 	WHERE d.tenant_id = i.tenant_id AND d.contact_id = i.contact_id;
 END;
 
+/* What most functions call keeps its plans. */
+CREATE OR REPLACE FUNCTION recall._log(
+	tenant_id int, kind text, record_id text, action text,
+	from_state text DEFAULT NULL, to_state text DEFAULT NULL, detail jsonb DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	INSERT INTO recall.event (tenant_id, role, kind, record_id, action, from_state, to_state, detail)
+	VALUES (tenant_id, pg_get_userbyid(recall._caller()), kind, record_id, action, from_state, to_state, detail);
+END $$;
+
+CREATE OR REPLACE FUNCTION recall._next_id(tenant_id int, kind text, how_many bigint DEFAULT 1) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	first_id bigint;
+BEGIN
+	INSERT INTO recall.counter AS c (tenant_id, kind, last_id)
+	VALUES (tenant_id, kind, how_many)
+	ON CONFLICT (tenant_id, kind) DO UPDATE SET last_id = c.last_id + excluded.last_id
+	RETURNING c.last_id - how_many + 1 INTO first_id;
+	RETURN first_id;
+END $$;
+
+CREATE OR REPLACE FUNCTION recall._forget_permits(tenant_id int, contacts bigint[], reasons text[], recycles bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	INSERT INTO recall.event (tenant_id, role, kind, record_id, action, detail)
+	SELECT _forget_permits.tenant_id, pg_get_userbyid(recall._caller()), 'contact', p.contact_id::text, 'take_out',
+		jsonb_strip_nulls(jsonb_build_object('reason', p.reason, 'recycle_id', p.recycle_id))
+	FROM ROWS FROM (unnest(contacts), unnest(reasons), unnest(recycles)) AS p(contact_id, reason, recycle_id);
+
+	PERFORM recall._tally(_forget_permits.tenant_id, r.recycle_id, 0, 0, r.permits)
+	FROM (SELECT u.recycle_id, count(*) AS permits FROM unnest(recycles) u(recycle_id)
+		WHERE u.recycle_id IS NOT NULL GROUP BY u.recycle_id ORDER BY u.recycle_id) r;
+END $$;
+
 /* Nobody makes a column, a function or a domain of the types of tables and of what is internal: an upgrade could not change them then. */
 DO $$
 DECLARE
