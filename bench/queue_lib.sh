@@ -76,7 +76,7 @@ fill_bare() { # fill_bare [DATABASE]
 			priority int NOT NULL, claimed boolean NOT NULL DEFAULT false, number text NOT NULL
 		) WITH (fillfactor = 50);
 		\\copy queue (number, contact_id, attempt, priority, due_at) FROM '$scratch/items'
-		ALTER TABLE queue ADD PRIMARY KEY (contact_id);
+		ALTER TABLE queue ADD PRIMARY KEY (contact_id) WITH (fillfactor = 50);
 		CREATE INDEX queue_order ON queue (priority DESC, due_at) WHERE NOT claimed;
 		VACUUM (ANALYZE, FREEZE);
 	SQL

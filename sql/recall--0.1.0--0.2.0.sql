@@ -606,6 +606,9 @@ BEGIN ATOMIC
 	WHERE d.tenant_id = i.tenant_id AND d.contact_id = i.contact_id;
 END;
 
+/* Room for the claimed version of a permit beside the ready one. */
+ALTER INDEX recall.dial_pkey SET (fillfactor = 50);
+
 /* What most functions call keeps its plans. */
 CREATE OR REPLACE FUNCTION recall._log(
 	tenant_id int, kind text, record_id text, action text,
