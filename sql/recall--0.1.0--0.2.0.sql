@@ -100,6 +100,10 @@ BEGIN
 	RETURN outcomes;
 END $$;
 
+/* Comments that said too little. */
+COMMENT ON FUNCTION recall.complete_task(int, bigint) IS
+'Completes a task for good and finishes its started and suspended batches, as finish_batch() does. Right: manage. Errors: 42501; 55000 an illegal move.';
+
 /* The do-not-call list has pages, latest first. */
 
 CREATE INDEX suppression_by_time ON recall.suppression (tenant_id, created_at);
