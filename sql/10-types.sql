@@ -2,7 +2,7 @@
 
 CREATE TYPE recall.task_type AS ENUM ('preview', 'predicted', 'preempted', 'fixed', 'robot', 'manual');
 COMMENT ON TYPE recall.task_type IS
-'How a task dials: preview, predicted (predictive), preempted (progressive), fixed (power), robot, or manual, which cannot be recalled.';
+'How a task dials: preview, predicted (predictive), preempted (progressive), fixed (power), robot, or manual, which cannot be recalled. recall treats all others alike.';
 
 CREATE TYPE recall.task_state AS ENUM ('draft', 'executing', 'suspended', 'completed');
 COMMENT ON TYPE recall.task_state IS

@@ -109,7 +109,7 @@ COMMENT ON COLUMN recall.task.task_type IS 'How the task dials; a manual task ca
 COMMENT ON COLUMN recall.task.state IS 'draft, executing, suspended or completed.';
 COMMENT ON COLUMN recall.task.policy IS 'Who is recalled; null: recall is not enabled.';
 COMMENT ON COLUMN recall.task.calling_hours IS 'When one may call, in the callee''s time zone; null: at any time.';
-COMMENT ON COLUMN recall.task.priority IS 'Rank among the tenant''s tasks: 0 to 9, higher first.';
+COMMENT ON COLUMN recall.task.priority IS 'Rank among the tenant''s tasks: 0 to 9, higher first. It is for whoever chooses the task to claim from: recall does not go by it.';
 COMMENT ON COLUMN recall.task.auto_recall IS 'Whether a reported call is judged at once, and its contact recalled without anybody asking for it.';
 CREATE TRIGGER check_transition BEFORE UPDATE ON recall.task
 FOR EACH ROW EXECUTE FUNCTION recall._check_transition('task');

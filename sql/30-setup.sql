@@ -254,7 +254,7 @@ BEGIN
 	RETURN created;
 END $$;
 COMMENT ON FUNCTION recall.create_task(int, text, recall.task_type, recall.policy, recall.calling_hours, boolean, int) IS
-'Creates an outbound call task in state draft and returns its id. A null policy: recall is not enabled; null calling_hours: calls at any time; auto_recall: as with set_auto_recall(); priority: 0 to 9, higher first. Right: manage. Errors: 42501; 22023 a parameter out of range, a business result that the tenant has not, or a policy without a limit or an "after" where auto_recall is asked for.';
+'Creates an outbound call task in state draft and returns its id. A null policy: recall is not enabled; null calling_hours: calls at any time; auto_recall: as with set_auto_recall(); priority: 0 to 9, higher first, for whoever chooses the task to claim from. Right: manage. Errors: 42501; 22023 a parameter out of range, a business result that the tenant has not, or a policy without a limit or an "after" where auto_recall is asked for.';
 
 CREATE FUNCTION recall.set_policy(tenant_id int, task_id bigint, policy recall.policy) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -283,5 +283,5 @@ BEGIN
 	PERFORM recall._move_task(tenant_id, task_id, 'complete', 'completed');
 END $$;
 COMMENT ON FUNCTION recall.complete_task(int, bigint) IS
-'Completes a task for good and finishes its started batches, as finish_batch() does. Right: manage. Errors: 42501; 55000 an illegal move.';
+'Completes a task for good and finishes its started and suspended batches, as finish_batch() does. Right: manage. Errors: 42501; 55000 an illegal move.';
 

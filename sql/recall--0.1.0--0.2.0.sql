@@ -100,6 +100,17 @@ BEGIN
 	RETURN outcomes;
 END $$;
 
+/* Comments that said too little. */
+COMMENT ON TYPE recall.task_type IS
+'How a task dials: preview, predicted (predictive), preempted (progressive), fixed (power), robot, or manual, which cannot be recalled. recall treats all others alike.';
+COMMENT ON COLUMN recall.task.priority IS 'Rank among the tenant''s tasks: 0 to 9, higher first. It is for whoever chooses the task to claim from: recall does not go by it.';
+COMMENT ON FUNCTION recall.create_task(int, text, recall.task_type, recall.policy, recall.calling_hours, boolean, int) IS
+'Creates an outbound call task in state draft and returns its id. A null policy: recall is not enabled; null calling_hours: calls at any time; auto_recall: as with set_auto_recall(); priority: 0 to 9, higher first, for whoever chooses the task to claim from. Right: manage. Errors: 42501; 22023 a parameter out of range, a business result that the tenant has not, or a policy without a limit or an "after" where auto_recall is asked for.';
+COMMENT ON COLUMN recall.task_overview.priority IS 'Its rank, higher first, for whoever chooses the task to claim from.';
+COMMENT ON COLUMN recall.permit.priority IS 'Its rank in the queue of the task, higher first: the contact''s, or that of a promised call.';
+COMMENT ON FUNCTION recall.complete_task(int, bigint) IS
+'Completes a task for good and finishes its started and suspended batches, as finish_batch() does. Right: manage. Errors: 42501; 55000 an illegal move.';
+
 /* The do-not-call list has pages, latest first. */
 
 CREATE INDEX suppression_by_time ON recall.suppression (tenant_id, created_at);

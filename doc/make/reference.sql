@@ -81,11 +81,11 @@ WHERE p.pronamespace = 'recall'::regnamespace;
 CREATE TEMP VIEW signature AS
 SELECT r.*,
 	format('%srecall.%s(%s)', CASE r.prokind WHEN 'p' THEN 'CALL ' END, r.name,
-		(SELECT string_agg(a.text, ', ' ORDER BY a.n) FROM pg_temp.argument a WHERE a.routine = r.oid AND a.mode IN ('i', 'v')))
+		(SELECT string_agg(a.text, ', ' ORDER BY a.n) FROM pg_temp.argument a WHERE a.routine = r.oid AND a.mode IN ('i', 'b', 'v')))
 	|| CASE WHEN r.prokind = 'p' THEN ''
 		ELSE E'\n    → ' || CASE WHEN r.proretset THEN 'rows of ' ELSE '' END
 			|| coalesce((SELECT '(' || string_agg(a.text, ', ' ORDER BY a.n) || ')'
-				FROM pg_temp.argument a WHERE a.routine = r.oid AND a.mode IN ('o', 't')), format_type(r.prorettype, NULL))
+				FROM pg_temp.argument a WHERE a.routine = r.oid AND a.mode IN ('o', 'b', 't')), format_type(r.prorettype, NULL))
 		END AS text
 FROM pg_temp.routine r;
 
