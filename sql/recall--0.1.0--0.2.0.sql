@@ -656,15 +656,17 @@ BEGIN
 		WHERE u.recycle_id IS NOT NULL GROUP BY u.recycle_id ORDER BY u.recycle_id) r;
 END $$;
 
-/* Nobody makes a column, a function or a domain of the types of tables and of what is internal: an upgrade could not change them then. */
+/*
+ * Nobody makes a column, a function or a domain of internal types: an upgrade could not change them then. The row types of tables
+ * stay as they are: pg_dump would warn of each.
+ */
 DO $$
 DECLARE
 	type regtype;
 BEGIN
 	FOR type IN
 		SELECT t.oid FROM pg_catalog.pg_type t
-		LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
-		WHERE t.typnamespace = 'recall'::pg_catalog.regnamespace AND t.typtype = 'c' AND (c.relkind = 'r' OR t.typname ~ '^_')
+		WHERE t.typnamespace = 'recall'::pg_catalog.regnamespace AND t.typtype = 'c' AND t.typname ~ '^_'
 	LOOP
 		EXECUTE pg_catalog.format('REVOKE ALL ON TYPE %s FROM PUBLIC', type);
 	END LOOP;
