@@ -264,6 +264,7 @@ DECLARE
 	made record;
 BEGIN
 	PERFORM recall._require(tenant_id, 'dial');
+	PERFORM recall._check_source(source);
 	locked := recall._lock_source_batches(tenant_id, source);
 	BEGIN
 		SELECT * INTO made FROM recall._append_calls(tenant_id, source, locked);
@@ -284,5 +285,5 @@ BEGIN
 	RETURN made.appended;
 END $$;
 COMMENT ON FUNCTION recall.record_calls(int, regclass) IS
-'Appends the completed calls of a table or view, all or none, and returns how many. Columns, contact_id being required: contact_id, failure_cause, business_result, number, started_at, ended_at, raw_code, agent; read with the caller''s rights. A contact''s attempts are numbered by (started_at, order in the source). Each batch concerned is locked until the end. Right: dial. Errors as of record_call(), naming the first bad row; 22023 also when the source has more rows than the setting recall.max_source_rows.';
+'Appends the completed calls of a table or view, all or none, and returns how many. Columns, contact_id being required: contact_id, failure_cause, business_result, number, started_at, ended_at, raw_code, agent; read with the caller''s rights. A contact''s attempts are numbered by (started_at, order in the source). Each batch concerned is locked until the end. Right: dial. Errors as of record_call(), naming the first bad row; 22023 also no source, or one with more rows than the setting recall.max_source_rows.';
 

@@ -77,6 +77,8 @@ SELECT is((SELECT count(*) FROM recall.call), :calls_before + 5::bigint, 'nothin
 SELECT is((SELECT string_agg(contact_id::text, ' ' ORDER BY contact_id) FROM recall.dial WHERE tenant_id = :acme AND contact_id < 10), '4 5 6 9', 'their permits are used up, others are not');
 TRUNCATE source;
 SELECT is(recall.record_calls(:acme, 'source'), 0::bigint, 'an empty source appends nothing');
+SELECT t.refused(format('SELECT recall.record_calls(%s, %s)', :acme, x), '22023', 'there is no source',
+	'Name a table or view; to_regclass() gives null for one that does not exist.', 'no source: ' || x) FROM unnest(ARRAY['NULL', $$to_regclass('missing_table')$$]) x;
 
 -- Each fault in row 3 of 5, where row 4 has another: the first one is named, and nothing is appended or used up.
 CREATE FUNCTION t.with_fault(change text) RETURNS void LANGUAGE plpgsql AS $$

@@ -233,6 +233,10 @@ SELECT matches(t.outcome(format('SELECT recall.add_contacts(%s, %s, %L)', :acme,
 CREATE TEMPORARY TABLE without_numbers AS SELECT 'x'::text AS reference;
 SELECT matches(t.outcome(format('SELECT recall.add_contacts(%s, %s, %L)', :acme, :first, 'without_numbers')), '^22023: row 1: a contact has no numbers', 'a source without the column numbers');
 SELECT matches(t.outcome(format('SELECT recall.add_contacts(%s, %s, %L)', :acme, :first, 'missing_table')), '^42P01: ', 'a source that does not exist');
+SELECT t.refused(format('SELECT recall.add_contacts(%s, %s, %s)', :acme, :first, x), '22023', 'there is no source',
+	'Name a table or view; to_regclass() gives null for one that does not exist.', 'no source: ' || x) FROM unnest(ARRAY['NULL', $$to_regclass('missing_table')$$]) x;
+SELECT t.refused(format('SELECT recall.add_contacts(%s, 999, NULL)', :acme), '42501', format('permission denied for batch 999 of tenant %s', :acme),
+	'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().', 'nor a batch');
 CREATE TEMPORARY TABLE on_mars AS SELECT ARRAY[t.number(n)] AS numbers, CASE WHEN n > 2 THEN 'Mars' END AS time_zone FROM generate_series(1, 4) n;
 SELECT matches(t.outcome(format('SELECT recall.add_contacts(%s, %s, %L)', :acme, :first, 'on_mars')), '^22023: row 3: .*Mars', 'a row with an unknown time zone is named');
 
