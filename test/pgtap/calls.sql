@@ -122,7 +122,7 @@ SELECT t.refused(format('SELECT recall.record_calls(%s, %L)', :acme, 'without_co
 CREATE TEMPORARY TABLE with_words AS SELECT 10 AS contact_id, 'busy'::text AS failure_cause, '2026-01-01 10:00+00'::text AS started_at, '2026-01-01 10:01+00' AS ended_at;
 SELECT is(recall.record_calls(:acme, 'with_words'), 1::bigint, 'a source may hold its values as text');
 UPDATE with_words SET failure_cause = 'buzy';
-SELECT matches(t.outcome(format('SELECT recall.record_calls(%s, %L)', :acme, 'with_words')), '^22P02: .*"buzy"', 'words that are no failure cause are refused');
+SELECT matches(t.outcome(format('SELECT recall.record_calls(%s, %L)', :acme, 'with_words')), '^22P02: row 1: .*"buzy"', 'words that are no failure cause are refused, with the row');
 
 -- In more than one batch at once.
 SELECT recall.create_batch(:acme, :task, 'Second') AS second \gset
