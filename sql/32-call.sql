@@ -125,6 +125,10 @@ END $$;
 COMMENT ON FUNCTION recall.record_call(int, bigint, recall.failure_cause, text, text, timestamptz, timestamptz, text, text) IS
 'Appends a completed call and returns its attempt number. failure_cause: null = answered; business_result: one of the tenant''s codes, or null; number: one of the contact''s, null = the first; started_at <= ended_at <= now + 5 min, from 1970 on; raw_code and agent: up to 200 characters each. A ready permit of the contact is used up. Right: dial. Errors: 42501; 22023 an unknown result, a foreign number, times out of order, a text too long; 55000 the contact is out with a dialer.';
 
+CREATE FUNCTION recall._contact(tenant_id int, contact_id bigint) RETURNS recall.contact
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'recall_contact_by_key';
+COMMENT ON FUNCTION recall._contact(int, bigint) IS 'The contact, by its key whatever the planner thinks of the tenant; null when there is none.';
+
 CREATE FUNCTION recall._source_calls(tenant_id int, source regclass, at timestamptz)
 RETURNS TABLE (
 	source_row bigint, contact_id bigint, batch_id bigint, failure_cause recall.failure_cause, business_result text,
@@ -148,8 +152,7 @@ BEGIN ATOMIC
 		WITH ORDINALITY AS s(contact_id, failure_cause, business_result, number, started_at, ended_at, raw_code, agent,
 			source_row)
 	/* A look-up by key for each row, so that a few calls cost little, however many contacts the tenant has. */
-	LEFT JOIN LATERAL (SELECT i.* FROM recall.contact i
-		WHERE i.tenant_id = _source_calls.tenant_id AND i.contact_id = s.contact_id OFFSET 0) c ON true
+	LEFT JOIN LATERAL recall._contact(_source_calls.tenant_id, s.contact_id) c ON true
 	LEFT JOIN LATERAL (SELECT i.* FROM recall.business_result i
 		WHERE i.tenant_id = _source_calls.tenant_id AND i.code = s.business_result OFFSET 0) b ON true
 	LEFT JOIN LATERAL (SELECT i.* FROM recall.dial i
@@ -167,9 +170,9 @@ DECLARE
 BEGIN
 	batches := ARRAY(
 		SELECT DISTINCT c.batch_id
-		FROM recall.contact c
-		WHERE c.tenant_id = _lock_source_batches.tenant_id
-		AND c.contact_id = ANY (ARRAY(SELECT s.contact_id FROM recall._read_source(source, false) AS s(contact_id bigint)))
+		FROM recall._read_source(source, false) AS s(contact_id bigint)
+		CROSS JOIN LATERAL recall._contact(_lock_source_batches.tenant_id, s.contact_id) c
+		WHERE c.batch_id IS NOT NULL
 		ORDER BY c.batch_id);
 	FOR i IN 1 .. cardinality(batches) LOOP
 		PERFORM recall._lock_batch(tenant_id, batches[i], true);
@@ -198,18 +201,17 @@ COMMENT ON FUNCTION recall._raise_source_fault(int, regclass) IS
 CREATE FUNCTION recall._lock_source_permits(tenant_id int, source regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	PERFORM FROM recall.dial d
-	WHERE d.tenant_id = _lock_source_permits.tenant_id
-	AND d.contact_id = ANY (ARRAY(SELECT s.contact_id FROM recall._read_source(source, false) AS s(contact_id bigint)))
-	ORDER BY d.contact_id
-	FOR UPDATE;
+	PERFORM FROM (SELECT DISTINCT r.contact_id FROM recall._read_source(source, false) AS r(contact_id bigint) ORDER BY r.contact_id) s
+	CROSS JOIN LATERAL (SELECT FROM recall.dial i
+		WHERE i.tenant_id = _lock_source_permits.tenant_id AND i.contact_id = s.contact_id
+		FOR UPDATE) d;
 END $$;
 COMMENT ON FUNCTION recall._lock_source_permits(int, regclass) IS
 'Locks the permits of the contacts of a bulk source: what is being claimed or reported is waited for.';
 
 CREATE FUNCTION recall._append_calls(
 	tenant_id int, source regclass, batches bigint[], OUT appended bigint, OUT by_batch jsonb, OUT is_whole boolean)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
 	read_rows bigint;
 	records bigint;
@@ -217,11 +219,15 @@ BEGIN
 	WITH source_call AS MATERIALIZED (
 		SELECT s.*, row_number() OVER (PARTITION BY s.batch_id, s.contact_id ORDER BY s.started_at, s.source_row) AS nth
 		FROM recall._source_calls(_append_calls.tenant_id, source, now()) s
+	), permit AS MATERIALIZED (
+		SELECT d.place
+		FROM source_call s
+		CROSS JOIN LATERAL (SELECT i.ctid AS place FROM recall.dial i
+			WHERE i.tenant_id = _append_calls.tenant_id AND i.contact_id = s.contact_id OFFSET 0) d
+		WHERE s.nth = 1 AND s.has_permit
 	), used_permit AS (
-		/* Not "= 'ready'": the index of the queue would do, and be walked for each contact. */
 		DELETE FROM recall.dial d
-		WHERE d.tenant_id = _append_calls.tenant_id AND d.state NOT IN ('claimed', 'unknown')
-		AND d.contact_id = ANY (ARRAY(SELECT s.contact_id FROM source_call s WHERE s.nth = 1 AND s.has_permit))
+		WHERE d.ctid = ANY (ARRAY(SELECT p.place FROM permit p)) AND d.state NOT IN ('claimed', 'unknown')
 		RETURNING d.contact_id
 	), appended_call AS (
 		INSERT INTO recall.call (tenant_id, attempt, batch_id, contact_id, recycle_id, started_at, ended_at, recorded_at,

@@ -181,6 +181,8 @@ read_as_caller(const char *query, Relation source, Tuplestorestate *rows)
 							 GUC_ACTION_SAVE, true, 0, false);
 	(void) set_config_option("synchronize_seqscans", "off", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("enable_seqscan", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, 0, false);
 
 	/* Not a restricted operation: what runs here is the caller's own, as if it had read the table
 	 * itself, and may ask recall. It cannot become somebody else. */

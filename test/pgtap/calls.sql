@@ -163,6 +163,24 @@ SELECT is(t.tally(:bell, :record), 'emitted 10, withdrawn 6, dialled 4, reached 
 SELECT results_eq(format('SELECT outcome, result_name, duration FROM recall.completed_call WHERE tenant_id = %s AND contact_id = 8 ORDER BY attempt', :acme),
 	$$VALUES ('busy', NULL, interval '0'), ('answered: callback', 'Call me back', interval '1 day'), ('no_answer', NULL, '0')$$, 'completed_call tells the outcome in words');
 
+/* Of a tenant that the planner does not know of yet, contacts are looked up by their key: by the batch it would read all of them for each row */
+
+SELECT tenant AS known FROM t.campaign(3000) \gset
+ANALYZE recall.contact, recall.dial;
+SELECT tenant AS fresh FROM t.campaign(10) \gset
+TRUNCATE source;
+INSERT INTO source (contact_id) SELECT generate_series(1, 10);
+CREATE FUNCTION t.plan(statement text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || statement;
+END $$;
+SELECT is_empty(format($$SELECT p FROM t.plan('SELECT * FROM recall._source_calls(%s, ''source'', now())') p WHERE p ~ 'contact_by_batch'$$, :fresh), 'not by the batch');
+SELECT isnt_empty(format($$SELECT p FROM t.plan('SELECT (SELECT i.batch_id FROM recall.contact i WHERE i.tenant_id = %s AND i.contact_id = s.contact_id) FROM source s') p WHERE p ~ 'contact_by_batch'$$, :fresh),
+	'which it would do by itself');
+SELECT is(recall.record_calls(:fresh, 'source'), 10::bigint, 'and all are found');
+SELECT is(recall._contact(:fresh, 10), (SELECT c FROM recall.contact c WHERE c.tenant_id = :fresh AND c.contact_id = 10), 'a contact by its key is the row');
+SELECT is(recall._contact(:fresh, 11), NULL, 'or null');
+
 SELECT is_empty('SELECT * FROM recall.verify()', 'every invariant holds');
 SELECT * FROM finish();
 ROLLBACK;
