@@ -72,7 +72,16 @@ COMMENT ON FUNCTION recall.add_contact(int, bigint, text[], text, int, text, jso
 CREATE FUNCTION recall._read_source(source regclass, notice_others boolean) RETURNS SETOF record
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'recall_read_source';
 COMMENT ON FUNCTION recall._read_source(regclass, boolean) IS
-'The rows of a table or view, read with the caller''s rights and in the table''s order. The call names the columns; one that the source has not is null, and with notice_others a NOTICE names each that the call has not. Errors: 22023 more rows than the setting recall.max_source_rows.';
+'The rows of a table or view, read with the caller''s rights and in the table''s order. The call names the columns; one that the source has not is null, and with notice_others a NOTICE names each that the call has not. Errors: 22023 no such table, or more rows than the setting recall.max_source_rows; what its type says of a value that does not convert, with the row where the source is a table.';
+
+CREATE FUNCTION recall._check_source(source regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF source IS NULL THEN
+		PERFORM recall._invalid('there is no source', 'Name a table or view; to_regclass() gives null for one that does not exist.');
+	END IF;
+END $$;
+COMMENT ON FUNCTION recall._check_source(regclass) IS 'Raises 22023 when no source is given.';
 
 CREATE FUNCTION recall._check_numbers(numbers text[], source_row bigint DEFAULT 0) RETURNS text[]
 LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_check_numbers';
@@ -92,6 +101,7 @@ DECLARE
 BEGIN
 	PERFORM recall._require(tenant_id, 'manage');
 	batch := recall._open_batch(tenant_id, batch_id);
+	PERFORM recall._check_source(source);
 	/* Holding the counter keeps others from taking ids in between; it is set when the rows are counted. */
 	first_id := recall._next_id(tenant_id, 'contact', 0);
 
@@ -114,5 +124,5 @@ BEGIN
 	RETURN added;
 END $$;
 COMMENT ON FUNCTION recall.add_contacts(int, bigint, regclass) IS
-'Adds the rows of a table or view to a batch, all or none, and returns how many. Columns, numbers being required: numbers text[], time_zone text, priority int, reference text, attributes jsonb; read with the caller''s rights. Right: manage. Errors as of add_contact(), naming the first bad row; 22023 also when the source has more rows than the setting recall.max_source_rows; 42501 also when the caller may not read the source.';
+'Adds the rows of a table or view to a batch, all or none, and returns how many. Columns, numbers being required: numbers text[], time_zone text, priority int, reference text, attributes jsonb; read with the caller''s rights. Right: manage. Errors as of add_contact(), naming the first bad row; 22023 also no source, or one with more rows than the setting recall.max_source_rows; what its type says of a value that does not convert, with the row where the source is a table; 42501 also when the caller may not read the source.';
 

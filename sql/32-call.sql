@@ -125,6 +125,10 @@ END $$;
 COMMENT ON FUNCTION recall.record_call(int, bigint, recall.failure_cause, text, text, timestamptz, timestamptz, text, text) IS
 'Appends a completed call and returns its attempt number. failure_cause: null = answered; business_result: one of the tenant''s codes, or null; number: one of the contact''s, null = the first; started_at <= ended_at <= now + 5 min, from 1970 on; raw_code and agent: up to 200 characters each. A ready permit of the contact is used up. Right: dial. Errors: 42501; 22023 an unknown result, a foreign number, times out of order, a text too long; 55000 the contact is out with a dialer.';
 
+CREATE FUNCTION recall._contact(tenant_id int, contact_id bigint) RETURNS recall.contact
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'recall_contact_by_key';
+COMMENT ON FUNCTION recall._contact(int, bigint) IS 'The contact, by its key whatever the planner thinks of the tenant; null when there is none.';
+
 CREATE FUNCTION recall._source_calls(tenant_id int, source regclass, at timestamptz)
 RETURNS TABLE (
 	source_row bigint, contact_id bigint, batch_id bigint, failure_cause recall.failure_cause, business_result text,
@@ -148,8 +152,7 @@ BEGIN ATOMIC
 		WITH ORDINALITY AS s(contact_id, failure_cause, business_result, number, started_at, ended_at, raw_code, agent,
 			source_row)
 	/* A look-up by key for each row, so that a few calls cost little, however many contacts the tenant has. */
-	LEFT JOIN LATERAL (SELECT i.* FROM recall.contact i
-		WHERE i.tenant_id = _source_calls.tenant_id AND i.contact_id = s.contact_id OFFSET 0) c ON true
+	LEFT JOIN LATERAL recall._contact(_source_calls.tenant_id, s.contact_id) c ON true
 	LEFT JOIN LATERAL (SELECT i.* FROM recall.business_result i
 		WHERE i.tenant_id = _source_calls.tenant_id AND i.code = s.business_result OFFSET 0) b ON true
 	LEFT JOIN LATERAL (SELECT i.* FROM recall.dial i
@@ -167,9 +170,9 @@ DECLARE
 BEGIN
 	batches := ARRAY(
 		SELECT DISTINCT c.batch_id
-		FROM recall.contact c
-		WHERE c.tenant_id = _lock_source_batches.tenant_id
-		AND c.contact_id = ANY (ARRAY(SELECT s.contact_id FROM recall._read_source(source, false) AS s(contact_id bigint)))
+		FROM recall._read_source(source, false) AS s(contact_id bigint)
+		CROSS JOIN LATERAL recall._contact(_lock_source_batches.tenant_id, s.contact_id) c
+		WHERE c.batch_id IS NOT NULL
 		ORDER BY c.batch_id);
 	FOR i IN 1 .. cardinality(batches) LOOP
 		PERFORM recall._lock_batch(tenant_id, batches[i], true);
@@ -179,69 +182,114 @@ END $$;
 COMMENT ON FUNCTION recall._lock_source_batches(int, regclass) IS
 'Locks each batch to which a bulk source adds calls, alone, and returns them.';
 
-CREATE FUNCTION recall.record_calls(tenant_id int, source regclass) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+CREATE FUNCTION recall._raise_source_fault(tenant_id int, source regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-	locked bigint[];
-	permits bigint;
-	used bigint;
-	appended bigint;
-	by_batch jsonb;
-	read_rows bigint;
 	bad record;
 BEGIN
-	PERFORM recall._require(tenant_id, 'dial');
-	locked := recall._lock_source_batches(tenant_id, source);
+	SELECT * INTO bad FROM recall._source_calls(_raise_source_fault.tenant_id, source, now()) s
+	WHERE s.fault IS NOT NULL
+	ORDER BY s.source_row LIMIT 1;
+	IF FOUND THEN
+		PERFORM recall._raise_call_fault(tenant_id, bad.fault, format('row %s: ', bad.source_row), bad.contact_id, bad.number,
+			bad.business_result, bad.started_at, bad.ended_at);
+	END IF;
+END $$;
+COMMENT ON FUNCTION recall._raise_source_fault(int, regclass) IS
+'Raises the error for the first row of a bulk source that is wrong, if there is one.';
 
+CREATE FUNCTION recall._lock_source_permits(tenant_id int, source regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM FROM (SELECT DISTINCT r.contact_id FROM recall._read_source(source, false) AS r(contact_id bigint) ORDER BY r.contact_id) s
+	CROSS JOIN LATERAL (SELECT FROM recall.dial i
+		WHERE i.tenant_id = _lock_source_permits.tenant_id AND i.contact_id = s.contact_id
+		FOR UPDATE) d;
+END $$;
+COMMENT ON FUNCTION recall._lock_source_permits(int, regclass) IS
+'Locks the permits of the contacts of a bulk source: what is being claimed or reported is waited for.';
+
+CREATE FUNCTION recall._append_calls(
+	tenant_id int, source regclass, batches bigint[], OUT appended bigint, OUT by_batch jsonb, OUT is_whole boolean)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+	read_rows bigint;
+	records bigint;
+BEGIN
 	WITH source_call AS MATERIALIZED (
 		SELECT s.*, row_number() OVER (PARTITION BY s.batch_id, s.contact_id ORDER BY s.started_at, s.source_row) AS nth
-		FROM recall._source_calls(record_calls.tenant_id, source, now()) s
+		FROM recall._source_calls(_append_calls.tenant_id, source, now()) s
+	), permit AS MATERIALIZED (
+		SELECT d.place
+		FROM source_call s
+		CROSS JOIN LATERAL (SELECT i.ctid AS place FROM recall.dial i
+			WHERE i.tenant_id = _append_calls.tenant_id AND i.contact_id = s.contact_id OFFSET 0) d
+		WHERE s.nth = 1 AND s.has_permit
 	), used_permit AS (
-		/* Not "= 'ready'": the index of the queue would do, and be walked for each contact. */
 		DELETE FROM recall.dial d
-		WHERE d.tenant_id = record_calls.tenant_id AND d.state NOT IN ('claimed', 'unknown')
-		AND d.contact_id = ANY (ARRAY(SELECT s.contact_id FROM source_call s WHERE s.nth = 1 AND s.has_permit))
+		WHERE d.ctid = ANY (ARRAY(SELECT p.place FROM permit p)) AND d.state NOT IN ('claimed', 'unknown')
 		RETURNING d.contact_id
 	), appended_call AS (
 		INSERT INTO recall.call (tenant_id, attempt, batch_id, contact_id, recycle_id, started_at, ended_at, recorded_at,
 			failure_cause, number, business_result, raw_code, agent)
-		SELECT record_calls.tenant_id,
+		SELECT _append_calls.tenant_id,
 			s.nth + coalesce((SELECT max(k.attempt) FROM recall.call k
-				WHERE k.tenant_id = record_calls.tenant_id AND k.batch_id = s.batch_id AND k.contact_id = s.contact_id), 0),
+				WHERE k.tenant_id = _append_calls.tenant_id AND k.batch_id = s.batch_id AND k.contact_id = s.contact_id), 0),
 			s.batch_id, s.contact_id, CASE WHEN s.nth = 1 THEN s.recycle_id END, s.started_at, s.ended_at,
 			clock_timestamp(), s.failure_cause, s.number, s.business_result, s.raw_code, s.agent
 		FROM source_call s
-		WHERE s.fault IS NULL AND s.batch_id = ANY (locked)
+		WHERE s.fault IS NULL AND s.batch_id = ANY (batches)
 		ORDER BY s.batch_id, s.contact_id, s.nth
 		RETURNING batch_id
 	), tallied AS (
-		SELECT recall._tally(record_calls.tenant_id, t.recycle_id, t.dialled, t.reached)
+		SELECT recall._tally(_append_calls.tenant_id, t.recycle_id, t.dialled, t.reached)
 		FROM (SELECT s.recycle_id, count(*) AS dialled, count(*) FILTER (WHERE s.failure_cause IS NULL) AS reached
 			FROM source_call s
 			WHERE s.nth = 1 AND s.recycle_id IS NOT NULL
 			GROUP BY s.recycle_id
 			ORDER BY s.recycle_id) t
 	)
-	SELECT (SELECT count(*) FROM source_call), (SELECT count(*) FROM source_call s WHERE s.nth = 1 AND s.has_permit),
-		(SELECT count(*) FROM used_permit), (SELECT count(*) FROM appended_call),
+	/* In this order: so does everybody lock permits, calls and tallies. */
+	SELECT (SELECT count(*) FROM used_permit) = (SELECT count(*) FROM source_call s WHERE s.nth = 1 AND s.has_permit),
+		(SELECT count(*) FROM appended_call), (SELECT count(*) FROM tallied), (SELECT count(*) FROM source_call),
 		(SELECT jsonb_object_agg(b.batch_id, b.calls) FROM (SELECT a.batch_id, count(*) AS calls FROM appended_call a GROUP BY a.batch_id) b)
-	INTO read_rows, permits, used, appended, by_batch
-	FROM (SELECT count(*) FROM tallied) t;
+	INTO is_whole, appended, records, read_rows, by_batch;
+	is_whole := is_whole AND appended = read_rows;
+END $$;
+COMMENT ON FUNCTION recall._append_calls(int, regclass, bigint[]) IS
+'Appends the calls of a bulk source to batches that are locked alone, and uses the permits up; how many, and how many of each batch. Not whole: a row is wrong, or a permit was claimed meanwhile.';
 
-	IF appended < read_rows OR used < permits THEN
-		SELECT * INTO bad FROM recall._source_calls(record_calls.tenant_id, source, now()) s
-		WHERE s.fault IS NOT NULL
-		ORDER BY s.source_row LIMIT 1;
-		IF NOT FOUND THEN
-			PERFORM recall._refuse('a contact or the source changed while the calls were recorded', 'Try again.');
+/*
+ * Dialers claim and report without the batch's lock. What they do while the calls are being appended is seen too late, so
+ * it is undone then, and done again with the permits locked.
+ */
+CREATE FUNCTION recall.record_calls(tenant_id int, source regclass) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+	locked bigint[];
+	made record;
+BEGIN
+	PERFORM recall._require(tenant_id, 'dial');
+	PERFORM recall._check_source(source);
+	locked := recall._lock_source_batches(tenant_id, source);
+	BEGIN
+		SELECT * INTO made FROM recall._append_calls(tenant_id, source, locked);
+		IF NOT made.is_whole THEN
+			RAISE object_in_use;
 		END IF;
-		PERFORM recall._raise_call_fault(tenant_id, bad.fault, format('row %s: ', bad.source_row), bad.contact_id, bad.number,
-			bad.business_result, bad.started_at, bad.ended_at);
-	END IF;
+	EXCEPTION WHEN object_in_use OR unique_violation THEN
+		PERFORM recall._raise_source_fault(tenant_id, source);
+		PERFORM recall._lock_source_permits(tenant_id, source);
+		SELECT * INTO made FROM recall._append_calls(tenant_id, source, locked);
+		IF NOT made.is_whole THEN
+			PERFORM recall._raise_source_fault(tenant_id, source);
+			PERFORM recall._refuse('the source changed while the calls were recorded', 'Give a table that nobody changes meanwhile.');
+		END IF;
+	END;
 	PERFORM recall._log(record_calls.tenant_id, 'batch', b.key, 'record_calls', detail => jsonb_build_object('calls', b.value))
-	FROM jsonb_each(by_batch) b;
-	RETURN appended;
+	FROM jsonb_each(made.by_batch) b;
+	RETURN made.appended;
 END $$;
 COMMENT ON FUNCTION recall.record_calls(int, regclass) IS
-'Appends the completed calls of a table or view, all or none, and returns how many. Columns, contact_id being required: contact_id, failure_cause, business_result, number, started_at, ended_at, raw_code, agent; read with the caller''s rights. A contact''s attempts are numbered by (started_at, order in the source). Each batch concerned is locked until the end. Right: dial. Errors as of record_call(), naming the first bad row; 22023 also when the source has more rows than the setting recall.max_source_rows.';
+'Appends the completed calls of a table or view, all or none, and returns how many. Columns, contact_id being required: contact_id, failure_cause, business_result, number, started_at, ended_at, raw_code, agent; read with the caller''s rights. A contact''s attempts are numbered by (started_at, order in the source). Each batch concerned is locked until the end. Right: dial. Errors as of record_call(), naming the first bad row; 22023 also no source, or one with more rows than the setting recall.max_source_rows; what its type says of a value that does not convert, with the row where the source is a table.';
 

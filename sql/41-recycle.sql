@@ -71,6 +71,7 @@ DECLARE
 	asked_at timestamptz;
 BEGIN
 	PERFORM recall._require(tenant_id, 'recycle');
+	PERFORM recall._require_read_committed();
 	PERFORM recall._lock_press(tenant_id, batch_id);
 	PERFORM recall._batch(tenant_id, batch_id);
 	SELECT * INTO gate FROM recall._shut_gate(tenant_id, batch_id);

@@ -185,20 +185,26 @@ BEGIN
 	IF NOT EXISTS (SELECT FROM recall.task t WHERE t.tenant_id = _lock_automatic_batches.tenant_id AND t.auto_recall) THEN
 		RETURN false;
 	END IF;
+	/* The others' too, as they may have to be locked later, and all are in one order. */
 	PERFORM recall._lock_batch(_lock_automatic_batches.tenant_id, b.batch_id, false)
 	FROM (
-		SELECT DISTINCT c.batch_id
-		FROM recall.contact c
-		JOIN recall.batch b ON b.tenant_id = c.tenant_id AND b.batch_id = c.batch_id
-		JOIN recall.task t ON t.tenant_id = b.tenant_id AND t.task_id = b.task_id
-		WHERE c.tenant_id = _lock_automatic_batches.tenant_id AND c.contact_id = ANY (contacts) AND t.auto_recall
+		SELECT c.batch_id
+		FROM (
+			SELECT k.batch_id, bool_or(t.auto_recall) OVER () AS is_automatic
+			FROM recall.contact k
+			JOIN recall.batch b ON b.tenant_id = k.tenant_id AND b.batch_id = k.batch_id
+			JOIN recall.task t ON t.tenant_id = b.tenant_id AND t.task_id = b.task_id
+			WHERE k.tenant_id = _lock_automatic_batches.tenant_id AND k.contact_id = ANY (contacts)
+		) c
+		WHERE c.is_automatic
+		GROUP BY c.batch_id
 		ORDER BY c.batch_id
 	) b;
 	GET DIAGNOSTICS batches = ROW_COUNT;
 	RETURN batches > 0;
 END $$;
 COMMENT ON FUNCTION recall._lock_automatic_batches(int, bigint[]) IS
-'Locks, together with others, the batches of some contacts whose task recalls automatically, and tells whether there are any.';
+'Locks, together with others, the batches of some contacts when the task of any of them recalls automatically, and tells whether one does.';
 
 CREATE FUNCTION recall._check_reports(
 	tenant_id int, contact_ids bigint[], business_results text[], started_at timestamptz[], ended_at timestamptz[], raw_codes text[],

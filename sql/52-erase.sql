@@ -99,8 +99,16 @@ CREATE FUNCTION recall._forget_numbers(tenant_id int, numbers text[], OUT suppre
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
+	/* In the order in which purging has them, so that neither waits for the other in vain. */
+	PERFORM FROM recall.suppression s WHERE s.tenant_id = _forget_numbers.tenant_id AND s.number = ANY (numbers)
+	ORDER BY s.number, s.task_id
+	FOR UPDATE;
 	DELETE FROM recall.suppression s WHERE s.tenant_id = _forget_numbers.tenant_id AND s.number = ANY (numbers);
 	GET DIAGNOSTICS suppressions = ROW_COUNT;
+	PERFORM FROM recall.event e
+	WHERE e.tenant_id = _forget_numbers.tenant_id AND e.kind = 'suppression' AND e.record_id = ANY (numbers)
+	ORDER BY e.event_id
+	FOR UPDATE;
 	UPDATE recall.event e
 	SET record_id = 'erased', detail = recall._redacted(e.detail)
 	WHERE e.tenant_id = _forget_numbers.tenant_id AND e.kind = 'suppression' AND e.record_id = ANY (numbers);

@@ -187,6 +187,9 @@ BEGIN
 	IF dry_run THEN
 		RETURN (SELECT count(*) FROM recall.suppression s WHERE s.tenant_id = _purge_suppressions.tenant_id AND s.until < older_than);
 	END IF;
+	PERFORM FROM recall.suppression s WHERE s.tenant_id = _purge_suppressions.tenant_id AND s.until < older_than
+	ORDER BY s.number, s.task_id
+	FOR UPDATE;
 	DELETE FROM recall.suppression s WHERE s.tenant_id = _purge_suppressions.tenant_id AND s.until < older_than;
 	GET DIAGNOSTICS purged = ROW_COUNT;
 	RETURN purged;
@@ -204,6 +207,10 @@ DECLARE
 		AND NOT EXISTS (SELECT FROM recall.suppression s WHERE s.tenant_id = _purge_events.tenant_id AND s.number = e.record_id
 			AND (dry_run IS FALSE OR s.until >= older_than)));
 BEGIN
+	PERFORM FROM recall.event e
+	WHERE NOT dry_run AND e.tenant_id = _purge_events.tenant_id AND e.event_id = ANY (events)
+	ORDER BY e.event_id
+	FOR UPDATE;
 	UPDATE recall.event e SET record_id = 'erased', detail = recall._redacted(e.detail)
 	WHERE NOT dry_run AND e.tenant_id = _purge_events.tenant_id AND e.event_id = ANY (events);
 	RETURN cardinality(events);

@@ -656,6 +656,345 @@ BEGIN
 		WHERE u.recycle_id IS NOT NULL GROUP BY u.recycle_id ORDER BY u.recycle_id) r;
 END $$;
 
+/* A bulk source must be there; calls that are recorded in bulk wait for what dialers do meanwhile; nobody presses above READ COMMITTED. */
+COMMENT ON FUNCTION recall._read_source(regclass, boolean) IS
+'The rows of a table or view, read with the caller''s rights and in the table''s order. The call names the columns; one that the source has not is null, and with notice_others a NOTICE names each that the call has not. Errors: 22023 no such table, or more rows than the setting recall.max_source_rows; what its type says of a value that does not convert, with the row where the source is a table.';
+
+CREATE FUNCTION recall._check_source(source regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF source IS NULL THEN
+		PERFORM recall._invalid('there is no source', 'Name a table or view; to_regclass() gives null for one that does not exist.');
+	END IF;
+END $$;
+COMMENT ON FUNCTION recall._check_source(regclass) IS 'Raises 22023 when no source is given.';
+
+CREATE OR REPLACE FUNCTION recall.add_contacts(tenant_id int, batch_id bigint, source regclass) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	batch recall.batch;
+	first_id bigint;
+	added bigint;
+BEGIN
+	PERFORM recall._require(tenant_id, 'manage');
+	batch := recall._open_batch(tenant_id, batch_id);
+	PERFORM recall._check_source(source);
+	/* Holding the counter keeps others from taking ids in between; it is set when the rows are counted. */
+	first_id := recall._next_id(tenant_id, 'contact', 0);
+
+	INSERT INTO recall.contact (tenant_id, contact_id, batch_id, priority, numbers, time_zone, reference, attributes)
+	SELECT add_contacts.tenant_id, first_id - 1 + s.source_row, add_contacts.batch_id, coalesce(s.priority, 0),
+		recall._check_numbers(s.numbers, s.source_row), recall._check_time_zone(s.time_zone, s.source_row),
+		recall._check_reference(s.reference, s.source_row), recall._check_attributes(s.attributes, s.source_row)
+	FROM ROWS FROM (recall._read_source(source, true)
+		AS (numbers text[], time_zone text, priority int, reference text, attributes jsonb))
+		WITH ORDINALITY AS s(numbers, time_zone, priority, reference, attributes, source_row);
+	GET DIAGNOSTICS added = ROW_COUNT;
+
+	PERFORM recall._next_id(tenant_id, 'contact', added);
+	PERFORM recall._suppress_erased_of(tenant_id, first_id);
+	batch := recall._open_batch(tenant_id, batch_id); -- a function in the source may have changed it
+	IF batch.state = 'started' THEN
+		PERFORM recall._queue_first_attempts(batch, first_id - 1, now());
+	END IF;
+	PERFORM recall._log(tenant_id, 'batch', batch_id::text, 'add_contacts', detail => jsonb_build_object('contacts', added));
+	RETURN added;
+END $$;
+COMMENT ON FUNCTION recall.add_contacts(int, bigint, regclass) IS
+'Adds the rows of a table or view to a batch, all or none, and returns how many. Columns, numbers being required: numbers text[], time_zone text, priority int, reference text, attributes jsonb; read with the caller''s rights. Right: manage. Errors as of add_contact(), naming the first bad row; 22023 also no source, or one with more rows than the setting recall.max_source_rows; what its type says of a value that does not convert, with the row where the source is a table; 42501 also when the caller may not read the source.';
+
+CREATE FUNCTION recall._contact(tenant_id int, contact_id bigint) RETURNS recall.contact
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'recall_contact_by_key';
+COMMENT ON FUNCTION recall._contact(int, bigint) IS 'The contact, by its key whatever the planner thinks of the tenant; null when there is none.';
+
+CREATE OR REPLACE FUNCTION recall._source_calls(tenant_id int, source regclass, at timestamptz)
+RETURNS TABLE (
+	source_row bigint, contact_id bigint, batch_id bigint, failure_cause recall.failure_cause, business_result text,
+	number text, started_at timestamptz, ended_at timestamptz, raw_code text, agent text, recycle_id bigint,
+	has_permit boolean, fault text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT s.source_row, s.contact_id, c.batch_id, s.failure_cause, s.business_result, v.number, v.started_at, v.ended_at,
+		s.raw_code, s.agent, d.recycle_id, d.contact_id IS NOT NULL,
+		CASE
+			WHEN c.contact_id IS NULL THEN 'contact'
+			WHEN d.state <> 'ready' THEN 'permit'
+			WHEN s.business_result IS NOT NULL AND b.code IS NULL THEN 'result'
+			WHEN v.number <> ALL (c.numbers) THEN 'number'
+			WHEN NOT recall._times_in_order(v.started_at, v.ended_at, at) THEN 'times'
+			WHEN NOT recall._is_short(s.raw_code, s.agent) THEN 'text'
+		END
+	FROM ROWS FROM (recall._read_source(source, true)
+		AS (contact_id bigint, failure_cause recall.failure_cause, business_result text, number text,
+			started_at timestamptz, ended_at timestamptz, raw_code text, agent text))
+		WITH ORDINALITY AS s(contact_id, failure_cause, business_result, number, started_at, ended_at, raw_code, agent,
+			source_row)
+	/* A look-up by key for each row, so that a few calls cost little, however many contacts the tenant has. */
+	LEFT JOIN LATERAL recall._contact(_source_calls.tenant_id, s.contact_id) c ON true
+	LEFT JOIN LATERAL (SELECT i.* FROM recall.business_result i
+		WHERE i.tenant_id = _source_calls.tenant_id AND i.code = s.business_result OFFSET 0) b ON true
+	LEFT JOIN LATERAL (SELECT i.* FROM recall.dial i
+		WHERE i.tenant_id = _source_calls.tenant_id AND i.contact_id = s.contact_id OFFSET 0) d ON true
+	CROSS JOIN LATERAL (SELECT coalesce(s.number, c.numbers[1]) AS number,
+		coalesce(s.started_at, least(s.ended_at, at)) AS started_at, coalesce(s.ended_at, at) AS ended_at) v;
+END;
+
+CREATE OR REPLACE FUNCTION recall._lock_source_batches(tenant_id int, source regclass) RETURNS bigint[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	batches bigint[];
+BEGIN
+	batches := ARRAY(
+		SELECT DISTINCT c.batch_id
+		FROM recall._read_source(source, false) AS s(contact_id bigint)
+		CROSS JOIN LATERAL recall._contact(_lock_source_batches.tenant_id, s.contact_id) c
+		WHERE c.batch_id IS NOT NULL
+		ORDER BY c.batch_id);
+	FOR i IN 1 .. cardinality(batches) LOOP
+		PERFORM recall._lock_batch(tenant_id, batches[i], true);
+	END LOOP;
+	RETURN batches;
+END $$;
+
+CREATE FUNCTION recall._raise_source_fault(tenant_id int, source regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	bad record;
+BEGIN
+	SELECT * INTO bad FROM recall._source_calls(_raise_source_fault.tenant_id, source, now()) s
+	WHERE s.fault IS NOT NULL
+	ORDER BY s.source_row LIMIT 1;
+	IF FOUND THEN
+		PERFORM recall._raise_call_fault(tenant_id, bad.fault, format('row %s: ', bad.source_row), bad.contact_id, bad.number,
+			bad.business_result, bad.started_at, bad.ended_at);
+	END IF;
+END $$;
+COMMENT ON FUNCTION recall._raise_source_fault(int, regclass) IS
+'Raises the error for the first row of a bulk source that is wrong, if there is one.';
+
+CREATE FUNCTION recall._lock_source_permits(tenant_id int, source regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM FROM (SELECT DISTINCT r.contact_id FROM recall._read_source(source, false) AS r(contact_id bigint) ORDER BY r.contact_id) s
+	CROSS JOIN LATERAL (SELECT FROM recall.dial i
+		WHERE i.tenant_id = _lock_source_permits.tenant_id AND i.contact_id = s.contact_id
+		FOR UPDATE) d;
+END $$;
+COMMENT ON FUNCTION recall._lock_source_permits(int, regclass) IS
+'Locks the permits of the contacts of a bulk source: what is being claimed or reported is waited for.';
+
+CREATE FUNCTION recall._append_calls(
+	tenant_id int, source regclass, batches bigint[], OUT appended bigint, OUT by_batch jsonb, OUT is_whole boolean)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+	read_rows bigint;
+	records bigint;
+BEGIN
+	WITH source_call AS MATERIALIZED (
+		SELECT s.*, row_number() OVER (PARTITION BY s.batch_id, s.contact_id ORDER BY s.started_at, s.source_row) AS nth
+		FROM recall._source_calls(_append_calls.tenant_id, source, now()) s
+	), permit AS MATERIALIZED (
+		SELECT d.place
+		FROM source_call s
+		CROSS JOIN LATERAL (SELECT i.ctid AS place FROM recall.dial i
+			WHERE i.tenant_id = _append_calls.tenant_id AND i.contact_id = s.contact_id OFFSET 0) d
+		WHERE s.nth = 1 AND s.has_permit
+	), used_permit AS (
+		DELETE FROM recall.dial d
+		WHERE d.ctid = ANY (ARRAY(SELECT p.place FROM permit p)) AND d.state NOT IN ('claimed', 'unknown')
+		RETURNING d.contact_id
+	), appended_call AS (
+		INSERT INTO recall.call (tenant_id, attempt, batch_id, contact_id, recycle_id, started_at, ended_at, recorded_at,
+			failure_cause, number, business_result, raw_code, agent)
+		SELECT _append_calls.tenant_id,
+			s.nth + coalesce((SELECT max(k.attempt) FROM recall.call k
+				WHERE k.tenant_id = _append_calls.tenant_id AND k.batch_id = s.batch_id AND k.contact_id = s.contact_id), 0),
+			s.batch_id, s.contact_id, CASE WHEN s.nth = 1 THEN s.recycle_id END, s.started_at, s.ended_at,
+			clock_timestamp(), s.failure_cause, s.number, s.business_result, s.raw_code, s.agent
+		FROM source_call s
+		WHERE s.fault IS NULL AND s.batch_id = ANY (batches)
+		ORDER BY s.batch_id, s.contact_id, s.nth
+		RETURNING batch_id
+	), tallied AS (
+		SELECT recall._tally(_append_calls.tenant_id, t.recycle_id, t.dialled, t.reached)
+		FROM (SELECT s.recycle_id, count(*) AS dialled, count(*) FILTER (WHERE s.failure_cause IS NULL) AS reached
+			FROM source_call s
+			WHERE s.nth = 1 AND s.recycle_id IS NOT NULL
+			GROUP BY s.recycle_id
+			ORDER BY s.recycle_id) t
+	)
+	/* In this order: so does everybody lock permits, calls and tallies. */
+	SELECT (SELECT count(*) FROM used_permit) = (SELECT count(*) FROM source_call s WHERE s.nth = 1 AND s.has_permit),
+		(SELECT count(*) FROM appended_call), (SELECT count(*) FROM tallied), (SELECT count(*) FROM source_call),
+		(SELECT jsonb_object_agg(b.batch_id, b.calls) FROM (SELECT a.batch_id, count(*) AS calls FROM appended_call a GROUP BY a.batch_id) b)
+	INTO is_whole, appended, records, read_rows, by_batch;
+	is_whole := is_whole AND appended = read_rows;
+END $$;
+COMMENT ON FUNCTION recall._append_calls(int, regclass, bigint[]) IS
+'Appends the calls of a bulk source to batches that are locked alone, and uses the permits up; how many, and how many of each batch. Not whole: a row is wrong, or a permit was claimed meanwhile.';
+
+CREATE OR REPLACE FUNCTION recall.record_calls(tenant_id int, source regclass) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+	locked bigint[];
+	made record;
+BEGIN
+	PERFORM recall._require(tenant_id, 'dial');
+	PERFORM recall._check_source(source);
+	locked := recall._lock_source_batches(tenant_id, source);
+	BEGIN
+		SELECT * INTO made FROM recall._append_calls(tenant_id, source, locked);
+		IF NOT made.is_whole THEN
+			RAISE object_in_use;
+		END IF;
+	EXCEPTION WHEN object_in_use OR unique_violation THEN
+		PERFORM recall._raise_source_fault(tenant_id, source);
+		PERFORM recall._lock_source_permits(tenant_id, source);
+		SELECT * INTO made FROM recall._append_calls(tenant_id, source, locked);
+		IF NOT made.is_whole THEN
+			PERFORM recall._raise_source_fault(tenant_id, source);
+			PERFORM recall._refuse('the source changed while the calls were recorded', 'Give a table that nobody changes meanwhile.');
+		END IF;
+	END;
+	PERFORM recall._log(record_calls.tenant_id, 'batch', b.key, 'record_calls', detail => jsonb_build_object('calls', b.value))
+	FROM jsonb_each(made.by_batch) b;
+	RETURN made.appended;
+END $$;
+COMMENT ON FUNCTION recall.record_calls(int, regclass) IS
+'Appends the completed calls of a table or view, all or none, and returns how many. Columns, contact_id being required: contact_id, failure_cause, business_result, number, started_at, ended_at, raw_code, agent; read with the caller''s rights. A contact''s attempts are numbered by (started_at, order in the source). Each batch concerned is locked until the end. Right: dial. Errors as of record_call(), naming the first bad row; 22023 also no source, or one with more rows than the setting recall.max_source_rows; what its type says of a value that does not convert, with the row where the source is a table.';
+
+CREATE OR REPLACE FUNCTION recall.recycle(tenant_id int, batch_id bigint) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	gate record;
+	unfinished record;
+	created bigint;
+	start_after bigint;
+	asked_at timestamptz;
+BEGIN
+	PERFORM recall._require(tenant_id, 'recycle');
+	PERFORM recall._require_read_committed();
+	PERFORM recall._lock_press(tenant_id, batch_id);
+	PERFORM recall._batch(tenant_id, batch_id);
+	SELECT * INTO gate FROM recall._shut_gate(tenant_id, batch_id);
+	IF gate.message IS NOT NULL THEN
+		PERFORM recall._refuse(gate.message, gate.hint);
+	END IF;
+	SELECT r.recycle_id, r.state INTO unfinished FROM recall.recycle r
+	WHERE r.tenant_id = recycle.tenant_id AND r.batch_id = recycle.batch_id
+	AND r.state IN ('waiting', 'running', 'paused', 'failed');
+	IF FOUND THEN
+		PERFORM recall._refuse(
+			format('batch %s has an unfinished recycle record: %s is in state "%s"', batch_id, unfinished.recycle_id, unfinished.state),
+			CASE unfinished.state
+				WHEN 'failed' THEN 'Retry it with recall.retry_recycle(), or cancel it with recall.cancel_recycle().'
+				WHEN 'paused' THEN 'Resume it with recall.resume_recycle(), or cancel it with recall.cancel_recycle().'
+				ELSE 'Wait until the processor has completed it, or cancel it with recall.cancel_recycle().'
+			END);
+	END IF;
+
+	created := recall._next_id(tenant_id, 'recycle');
+	start_after := recall._start_after(tenant_id, batch_id);
+	asked_at := recall._now_for(tenant_id, batch_id);
+	INSERT INTO recall.recycle (tenant_id, recycle_id, batch_id, policy, requested_by, requested_at, cap, start_after, last_contact)
+	SELECT b.tenant_id, created, b.batch_id, t.policy, pg_get_userbyid(recall._caller()), asked_at,
+		n.recycle_limit, start_after, start_after
+	FROM recall.batch b
+	JOIN recall.task t ON t.tenant_id = b.tenant_id AND t.task_id = b.task_id
+	JOIN recall.tenant n ON n.tenant_id = b.tenant_id
+	WHERE b.tenant_id = recycle.tenant_id AND b.batch_id = recycle.batch_id;
+	PERFORM recall._log(tenant_id, 'recycle', created::text, 'request', to_state => 'waiting',
+		detail => jsonb_build_object('batch_id', batch_id));
+	RETURN created;
+END $$;
+
+/* Bulk reports lock the batches of all their calls in one order; purging and erasing what both of them remove. */
+CREATE OR REPLACE FUNCTION recall._lock_automatic_batches(tenant_id int, contacts bigint[]) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	batches int;
+BEGIN
+	IF NOT EXISTS (SELECT FROM recall.task t WHERE t.tenant_id = _lock_automatic_batches.tenant_id AND t.auto_recall) THEN
+		RETURN false;
+	END IF;
+	/* The others' too, as they may have to be locked later, and all are in one order. */
+	PERFORM recall._lock_batch(_lock_automatic_batches.tenant_id, b.batch_id, false)
+	FROM (
+		SELECT c.batch_id
+		FROM (
+			SELECT k.batch_id, bool_or(t.auto_recall) OVER () AS is_automatic
+			FROM recall.contact k
+			JOIN recall.batch b ON b.tenant_id = k.tenant_id AND b.batch_id = k.batch_id
+			JOIN recall.task t ON t.tenant_id = b.tenant_id AND t.task_id = b.task_id
+			WHERE k.tenant_id = _lock_automatic_batches.tenant_id AND k.contact_id = ANY (contacts)
+		) c
+		WHERE c.is_automatic
+		GROUP BY c.batch_id
+		ORDER BY c.batch_id
+	) b;
+	GET DIAGNOSTICS batches = ROW_COUNT;
+	RETURN batches > 0;
+END $$;
+COMMENT ON FUNCTION recall._lock_automatic_batches(int, bigint[]) IS
+'Locks, together with others, the batches of some contacts when the task of any of them recalls automatically, and tells whether one does.';
+
+CREATE OR REPLACE FUNCTION recall._forget_numbers(tenant_id int, numbers text[], OUT suppressions bigint, OUT events bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+	/* In the order in which purging has them, so that neither waits for the other in vain. */
+	PERFORM FROM recall.suppression s WHERE s.tenant_id = _forget_numbers.tenant_id AND s.number = ANY (numbers)
+	ORDER BY s.number, s.task_id
+	FOR UPDATE;
+	DELETE FROM recall.suppression s WHERE s.tenant_id = _forget_numbers.tenant_id AND s.number = ANY (numbers);
+	GET DIAGNOSTICS suppressions = ROW_COUNT;
+	PERFORM FROM recall.event e
+	WHERE e.tenant_id = _forget_numbers.tenant_id AND e.kind = 'suppression' AND e.record_id = ANY (numbers)
+	ORDER BY e.event_id
+	FOR UPDATE;
+	UPDATE recall.event e
+	SET record_id = 'erased', detail = recall._redacted(e.detail)
+	WHERE e.tenant_id = _forget_numbers.tenant_id AND e.kind = 'suppression' AND e.record_id = ANY (numbers);
+	GET DIAGNOSTICS events = ROW_COUNT;
+END $$;
+
+CREATE OR REPLACE FUNCTION recall._purge_suppressions(tenant_id int, older_than timestamptz, dry_run boolean) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	purged bigint;
+BEGIN
+	IF dry_run THEN
+		RETURN (SELECT count(*) FROM recall.suppression s WHERE s.tenant_id = _purge_suppressions.tenant_id AND s.until < older_than);
+	END IF;
+	PERFORM FROM recall.suppression s WHERE s.tenant_id = _purge_suppressions.tenant_id AND s.until < older_than
+	ORDER BY s.number, s.task_id
+	FOR UPDATE;
+	DELETE FROM recall.suppression s WHERE s.tenant_id = _purge_suppressions.tenant_id AND s.until < older_than;
+	GET DIAGNOSTICS purged = ROW_COUNT;
+	RETURN purged;
+END $$;
+
+CREATE OR REPLACE FUNCTION recall._purge_events(tenant_id int, older_than timestamptz, dry_run boolean) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	events bigint[] := ARRAY(
+		SELECT e.event_id FROM recall.event e
+		WHERE e.tenant_id = _purge_events.tenant_id AND e.kind = 'suppression' AND e.record_id <> 'erased' AND e.at < older_than
+		AND NOT EXISTS (SELECT FROM recall.suppression s WHERE s.tenant_id = _purge_events.tenant_id AND s.number = e.record_id
+			AND (dry_run IS FALSE OR s.until >= older_than)));
+BEGIN
+	PERFORM FROM recall.event e
+	WHERE NOT dry_run AND e.tenant_id = _purge_events.tenant_id AND e.event_id = ANY (events)
+	ORDER BY e.event_id
+	FOR UPDATE;
+	UPDATE recall.event e SET record_id = 'erased', detail = recall._redacted(e.detail)
+	WHERE NOT dry_run AND e.tenant_id = _purge_events.tenant_id AND e.event_id = ANY (events);
+	RETURN cardinality(events);
+END $$;
+
 /*
  * Nobody makes a column, a function or a domain of internal types: an upgrade could not change them then. The row types of tables
  * stay as they are: pg_dump would warn of each.

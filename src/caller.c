@@ -106,10 +106,13 @@ build_query(Oid source_oid, TupleDesc source, TupleDesc wanted)
 	return query.data;
 }
 
-/* Raise the error again that reading the source raised, without the numbers in it: a value that
- * does not convert, a line of a JSON text. */
+/*
+ * Raise the error again that reading the source raised, without the numbers in it: a value that
+ * does not convert, a line of a JSON text. What is wrong with a value is told with its row, 0 when
+ * that is not known.
+ */
 static void
-rethrow_masked(MemoryContext context)
+rethrow_masked(MemoryContext context, int64 row)
 {
 	ErrorData *error;
 
@@ -117,6 +120,8 @@ rethrow_masked(MemoryContext context)
 	error = CopyErrorData();
 	FlushErrorState();
 	error->message = recall_mask_message(error->message);
+	if (error->message != NULL && ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION)
+		error->message = psprintf("%s%s", recall_row_prefix(row), error->message);
 	error->detail = recall_mask_message(error->detail);
 	error->detail_log = recall_mask_message(error->detail_log);
 	error->hint = recall_mask_message(error->hint);
@@ -126,7 +131,7 @@ rethrow_masked(MemoryContext context)
 }
 
 static void
-run_query(const char *query, SPIExecuteOptions *options)
+run_query(const char *query, SPIExecuteOptions *options, Tuplestorestate *rows, bool knows_rows)
 {
 	MemoryContext context = CurrentMemoryContext;
 
@@ -142,16 +147,28 @@ run_query(const char *query, SPIExecuteOptions *options)
 	}
 	PG_CATCH();
 	{
-		rethrow_masked(context);
+		rethrow_masked(context, knows_rows ? tuplestore_tuple_count(rows) + 1 : 0);
 	}
 	PG_END_TRY();
+}
+
+/* Whether the row that is being read is the one behind those that were read: a view's query, or a
+ * policy, may have looked further. */
+static bool
+has_rows_of_its_own(Relation source)
+{
+	char kind = source->rd_rel->relkind;
+
+	return (kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE ||
+			kind == RELKIND_MATVIEW) &&
+		   !source->rd_rel->relrowsecurity;
 }
 
 /*
  * Run a query as the caller, into a tuplestore, in the order in which the table holds its rows.
  */
 static void
-read_as_caller(const char *query, Tuplestorestate *rows)
+read_as_caller(const char *query, Relation source, Tuplestorestate *rows)
 {
 	SPIExecuteOptions options = { 0 };
 	int guc_level = NewGUCNestLevel();
@@ -164,6 +181,8 @@ read_as_caller(const char *query, Tuplestorestate *rows)
 							 GUC_ACTION_SAVE, true, 0, false);
 	(void) set_config_option("synchronize_seqscans", "off", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("enable_seqscan", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, 0, false);
 
 	/* Not a restricted operation: what runs here is the caller's own, as if it had read the table
 	 * itself, and may ask recall. It cannot become somebody else. */
@@ -174,7 +193,7 @@ read_as_caller(const char *query, Tuplestorestate *rows)
 	options.tcount = (uint64) recall_max_source_rows + 1;
 	options.dest = CreateDestReceiver(DestTuplestore);
 	SetTuplestoreDestReceiverParams(options.dest, rows, CurrentMemoryContext, true, NULL, NULL);
-	run_query(query, &options);
+	run_query(query, &options, rows, has_rows_of_its_own(source));
 
 	SetUserIdAndSecContext(saved_user, saved_context);
 	AtEOXact_GUC(false, guc_level);
@@ -195,14 +214,14 @@ recall_read_source(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	if (get_rel_name(source_oid) == NULL)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-						errmsg("source relation %u does not exist", source_oid)));
+		recall_reject_plainly(psprintf("source %u does not exist", source_oid),
+							  "Name a table or view.");
 	source = table_open(source_oid, AccessShareLock);
 	if (PG_GETARG_BOOL(1))
 		notice_unknown_columns(RelationGetDescr(source), result->setDesc,
 							   RelationGetRelationName(source));
 	query = build_query(source_oid, RelationGetDescr(source), result->setDesc);
-	read_as_caller(query, result->setResult);
+	read_as_caller(query, source, result->setResult);
 	if (tuplestore_tuple_count(result->setResult) > recall_max_source_rows)
 		recall_reject_plainly(
 			psprintf("the source has more than %d rows", recall_max_source_rows),

@@ -77,6 +77,8 @@ SELECT is((SELECT count(*) FROM recall.call), :calls_before + 5::bigint, 'nothin
 SELECT is((SELECT string_agg(contact_id::text, ' ' ORDER BY contact_id) FROM recall.dial WHERE tenant_id = :acme AND contact_id < 10), '4 5 6 9', 'their permits are used up, others are not');
 TRUNCATE source;
 SELECT is(recall.record_calls(:acme, 'source'), 0::bigint, 'an empty source appends nothing');
+SELECT t.refused(format('SELECT recall.record_calls(%s, %s)', :acme, x), '22023', 'there is no source',
+	'Name a table or view; to_regclass() gives null for one that does not exist.', 'no source: ' || x) FROM unnest(ARRAY['NULL', $$to_regclass('missing_table')$$]) x;
 
 -- Each fault in row 3 of 5, where row 4 has another: the first one is named, and nothing is appended or used up.
 CREATE FUNCTION t.with_fault(change text) RETURNS void LANGUAGE plpgsql AS $$
@@ -120,7 +122,7 @@ SELECT t.refused(format('SELECT recall.record_calls(%s, %L)', :acme, 'without_co
 CREATE TEMPORARY TABLE with_words AS SELECT 10 AS contact_id, 'busy'::text AS failure_cause, '2026-01-01 10:00+00'::text AS started_at, '2026-01-01 10:01+00' AS ended_at;
 SELECT is(recall.record_calls(:acme, 'with_words'), 1::bigint, 'a source may hold its values as text');
 UPDATE with_words SET failure_cause = 'buzy';
-SELECT matches(t.outcome(format('SELECT recall.record_calls(%s, %L)', :acme, 'with_words')), '^22P02: .*"buzy"', 'words that are no failure cause are refused');
+SELECT matches(t.outcome(format('SELECT recall.record_calls(%s, %L)', :acme, 'with_words')), '^22P02: row 1: .*"buzy"', 'words that are no failure cause are refused, with the row');
 
 -- In more than one batch at once.
 SELECT recall.create_batch(:acme, :task, 'Second') AS second \gset
@@ -160,6 +162,24 @@ SELECT is(t.tally(:bell, :record), 'emitted 10, withdrawn 6, dialled 4, reached 
 /* completed_call is how people read them */
 SELECT results_eq(format('SELECT outcome, result_name, duration FROM recall.completed_call WHERE tenant_id = %s AND contact_id = 8 ORDER BY attempt', :acme),
 	$$VALUES ('busy', NULL, interval '0'), ('answered: callback', 'Call me back', interval '1 day'), ('no_answer', NULL, '0')$$, 'completed_call tells the outcome in words');
+
+/* Of a tenant that the planner does not know of yet, contacts are looked up by their key: by the batch it would read all of them for each row */
+
+SELECT tenant AS known FROM t.campaign(3000) \gset
+ANALYZE recall.contact, recall.dial;
+SELECT tenant AS fresh FROM t.campaign(10) \gset
+TRUNCATE source;
+INSERT INTO source (contact_id) SELECT generate_series(1, 10);
+CREATE FUNCTION t.plan(statement text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || statement;
+END $$;
+SELECT is_empty(format($$SELECT p FROM t.plan('SELECT * FROM recall._source_calls(%s, ''source'', now())') p WHERE p ~ 'contact_by_batch'$$, :fresh), 'not by the batch');
+SELECT isnt_empty(format($$SELECT p FROM t.plan('SELECT (SELECT i.batch_id FROM recall.contact i WHERE i.tenant_id = %s AND i.contact_id = s.contact_id) FROM source s') p WHERE p ~ 'contact_by_batch'$$, :fresh),
+	'which it would do by itself');
+SELECT is(recall.record_calls(:fresh, 'source'), 10::bigint, 'and all are found');
+SELECT is(recall._contact(:fresh, 10), (SELECT c FROM recall.contact c WHERE c.tenant_id = :fresh AND c.contact_id = 10), 'a contact by its key is the row');
+SELECT is(recall._contact(:fresh, 11), NULL, 'or null');
 
 SELECT is_empty('SELECT * FROM recall.verify()', 'every invariant holds');
 SELECT * FROM finish();

@@ -233,8 +233,28 @@ SELECT matches(t.outcome(format('SELECT recall.add_contacts(%s, %s, %L)', :acme,
 CREATE TEMPORARY TABLE without_numbers AS SELECT 'x'::text AS reference;
 SELECT matches(t.outcome(format('SELECT recall.add_contacts(%s, %s, %L)', :acme, :first, 'without_numbers')), '^22023: row 1: a contact has no numbers', 'a source without the column numbers');
 SELECT matches(t.outcome(format('SELECT recall.add_contacts(%s, %s, %L)', :acme, :first, 'missing_table')), '^42P01: ', 'a source that does not exist');
+SELECT t.refused(format('SELECT recall.add_contacts(%s, %s, %s)', :acme, :first, x), '22023', 'there is no source',
+	'Name a table or view; to_regclass() gives null for one that does not exist.', 'no source: ' || x) FROM unnest(ARRAY['NULL', $$to_regclass('missing_table')$$]) x;
+SELECT t.refused(format('SELECT recall.add_contacts(%s, %s, 4294967295)', :acme, :first), '22023', 'source 4294967295 does not exist', 'Name a table or view.', 'one that is there no more');
+SELECT t.refused(format('SELECT recall.add_contacts(%s, 999, NULL)', :acme), '42501', format('permission denied for batch 999 of tenant %s', :acme),
+	'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().', 'nor a batch');
 CREATE TEMPORARY TABLE on_mars AS SELECT ARRAY[t.number(n)] AS numbers, CASE WHEN n > 2 THEN 'Mars' END AS time_zone FROM generate_series(1, 4) n;
 SELECT matches(t.outcome(format('SELECT recall.add_contacts(%s, %s, %L)', :acme, :first, 'on_mars')), '^22023: row 3: .*Mars', 'a row with an unknown time zone is named');
+
+-- A source may hold its values as text. The row of one that does not convert is told where the rows are a table's own.
+CREATE TABLE t.words AS SELECT format('{%s}', t.number(n)) AS numbers, CASE n WHEN 3 THEN 'high' ELSE '1' END AS priority, '{}'::text AS attributes FROM generate_series(1, 4) n;
+SELECT is(t.outcome(format('SELECT recall.add_contacts(%s, %s, %L)', :acme, :first, 't.words')), '22P02: row 3: invalid input syntax for type integer: "high"', 'words: a priority that is none');
+UPDATE t.words SET priority = CASE priority WHEN 'high' THEN '4294967296' ELSE '1' END; -- the order stays
+SELECT is(t.outcome(format('SELECT recall.add_contacts(%s, %s, %L)', :acme, :first, 't.words')), '22003: row 3: value "42******96" is out of range for type integer', 'a number that is too large, masked');
+UPDATE t.words SET priority = '1', numbers = CASE WHEN priority <> '1' THEN '{+49' ELSE numbers END;
+SELECT matches(t.outcome(format('SELECT recall.add_contacts(%s, %s, %L)', :acme, :first, 't.words')), '^22P02: row 3: malformed array literal: "{\+49"', 'numbers that are no array');
+CREATE VIEW t.sorted_words AS SELECT * FROM t.words ORDER BY numbers DESC;
+SELECT matches(t.outcome(format('SELECT recall.add_contacts(%s, %s, %L)', :acme, :first, 't.sorted_words')), '^22P02: malformed array literal: "{\+49"', 'not those of a view, whose query may have read further');
+ALTER TABLE t.words ENABLE ROW LEVEL SECURITY;
+SELECT matches(t.outcome(format('SELECT recall.add_contacts(%s, %s, %L)', :acme, :first, 't.words')), '^22P02: malformed array literal: "{\+49"', 'nor those of a table with policies');
+ALTER TABLE t.words DISABLE ROW LEVEL SECURITY;
+SELECT is(t.outcome(format('SELECT recall.add_contacts(%s, %s, %L)', :acme, :first, 't.words'), 'nobody_in_particular'),
+	format(E'42501: permission denied for tenant %s, right "manage"\nHINT: It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().', :acme), 'other errors are of no row');
 
 -- Starting queues first attempts, each contact once.
 SELECT recall.start_batch(:acme, :first);
