@@ -73,6 +73,16 @@ same_number(text *a, text *b)
 		   memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
 }
 
+pg_noreturn static void
+reject_numbers(int64 row, const char *fault)
+{
+	recall_reject_plainly(
+		psprintf("%s%s", recall_row_prefix(row), fault),
+		psprintf("Give a plain array of 1 to %d different numbers, in the order in which "
+				 "to try them.",
+				 MAX_NUMBERS));
+}
+
 /* _check_numbers(numbers text[], source_row bigint) returns text[]: the numbers, when they are some
  */
 Datum
@@ -85,35 +95,25 @@ recall_check_numbers(PG_FUNCTION_ARGS)
 	int count;
 
 	if (PG_ARGISNULL(0))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("%sa contact has no numbers", recall_row_prefix(row))));
+		reject_numbers(row, "a contact has no numbers");
 	numbers = PG_GETARG_ARRAYTYPE_P(0);
 	count = ArrayGetNItems(ARR_NDIM(numbers), ARR_DIMS(numbers));
 	if (ARR_NDIM(numbers) > 1 || count < 1 || count > MAX_NUMBERS)
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("%sa contact has %d numbers", recall_row_prefix(row), count),
-			 errhint("Give a plain array of 1 to %d numbers, in the order in which to try them.",
-					 MAX_NUMBERS)));
+		reject_numbers(row, psprintf("a contact has %d numbers", count));
 	deconstruct_array(numbers, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
 	/* numbers[1] must be the first of them. */
 	if (ARR_LBOUND(numbers)[0] != 1)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("%sthe numbers of a contact count from %d, not from 1",
-							   recall_row_prefix(row), ARR_LBOUND(numbers)[0])));
+		reject_numbers(row, psprintf("the numbers of a contact count from %d, not from 1",
+									 ARR_LBOUND(numbers)[0]));
 	for (int i = 0; i < count; i++)
 	{
 		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("%snumber %d of a contact is null", recall_row_prefix(row), i + 1)));
+			reject_numbers(row, psprintf("number %d is null", i + 1));
 		check_number(DatumGetTextPP(elements[i]), row);
 		for (int j = 0; j < i; j++)
 			if (same_number(DatumGetTextPP(elements[i]), DatumGetTextPP(elements[j])))
-				ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-								errmsg("%snumber \"%s\" stands twice in a contact",
-									   recall_row_prefix(row), masked(elements[i]))));
+				reject_numbers(
+					row, psprintf("number \"%s\" stands twice in a contact", masked(elements[i])));
 	}
 	PG_RETURN_ARRAYTYPE_P(numbers);
 }

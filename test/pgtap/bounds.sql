@@ -24,7 +24,7 @@ FROM (VALUES
 	(:acme, 'SELECT recall.add_contact(%s, 1, ''{+4930123456}'', attributes => %%s)', 't.attributes(16384)', 't.attributes(16385)', '22023',
 		'the attributes of a contact are too large', 'The most is 16384 bytes, as jsonb is stored.'),
 	(:acme, 'SELECT recall.add_contact(%s, 1, ARRAY(SELECT t.number(900 + i) FROM generate_series(1, %%s) i))', '10', '11', '22023',
-		'a contact has 11 numbers', 'Give a plain array of 1 to 10 numbers, in the order in which to try them.'),
+		'a contact has 11 numbers', 'Give a plain array of 1 to 10 different numbers, in the order in which to try them.'),
 	(:acme, 'SELECT recall.add_contact(%s, 1, ''{+4930123456}'', time_zone => %%s)', '''Europe/Berlin''', 'repeat(''x'', 100000)', '22023',
 		'time zone "' || repeat('x', 60) || '..." is not known', 'The names of time zones, such as Europe/Berlin, are listed in pg_timezone_names.'),
 	(:acme, 'SELECT recall.record_call(%s, 11, ''busy'', NULL, raw_code => %%s)', 't.long(200)', 't.long(201)', '22023',

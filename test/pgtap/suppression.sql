@@ -59,7 +59,8 @@ SELECT t.refused(format('SELECT recall.suppress(%s, %s)', :acme, x.rest), x.stat
 	($$'+49301234567', '-infinity'$$, '22023', 'a suppression until -infinity is over already', 'Leave "until" out for one that lasts for good.'),
 	($$'+49301234567', reason => repeat('x', 201)$$, '22023', 'the reason of a suppression is too long', 'A reason has up to 200 characters.'),
 	($$'+49301234567', task_id => 999$$, '42501', format('permission denied for task 999 of tenant %s', :acme), 'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().')) AS x(rest, state, message, hint);
-SELECT is(t.outcome(format('SELECT recall.suppress(%s, NULL)', :acme)), '22023: number 1 of a contact is null', 'no number');
+SELECT t.refused(format('SELECT recall.suppress(%s, NULL)', :acme), '22023', 'number 1 is null',
+	'Give a plain array of 1 to 10 different numbers, in the order in which to try them.', 'no number');
 SELECT t.refused(format($$SELECT recall.unsuppress(%s, '+49')$$, :acme), '22P02', 'invalid number "+49" at character 4',
 	'A number is "+", the country code and the national number: 7 to 15 digits without blanks (ITU-T E.164).', 'unsuppress() reads numbers likewise');
 
