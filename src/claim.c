@@ -379,7 +379,7 @@ open_picker(const Claim *claim, Picker *picker, Snapshot snapshot)
 	recall_open_search(&picker->queue, &recall_dial_queue, 2, RowExclusiveLock, snapshot);
 	recall_open_search(&picker->contacts, &recall_contact_pkey, 2, AccessShareLock, snapshot);
 	recall_open_writer(&picker->dial, picker->queue.table);
-	picker->dial.lenient = list_make1_oid(recall_find_index(&recall_dial_number_out));
+	recall_be_lenient(&picker->dial);
 	picker->claimed = recall_label(picker->queue.table, DIAL_state, "claimed");
 	picker->is_open.fn_mcxt = CurrentMemoryContext;
 	picker->is_open_in_task_zone =
