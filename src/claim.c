@@ -525,8 +525,7 @@ check_arguments(FunctionCallInfo fcinfo)
 		recall_reject_plainly(psprintf("max_rows %s is out of range",
 									   PG_ARGISNULL(2) ? "null" : psprintf("%d", max_rows)),
 							  "A claim takes 1 to 10000 permits.");
-	if (!PG_ARGISNULL(4) &&
-		DatumGetInt32(DirectFunctionCall1(textlen, PG_GETARG_DATUM(4))) > MAX_DIALER)
+	if (!PG_ARGISNULL(4) && recall_is_longer(PG_GETARG_DATUM(4), MAX_DIALER))
 		recall_reject_plainly("the name of a dialer is too long", "It has up to 200 characters.");
 	if (IsolationUsesXactSnapshot())
 		recall_refuse_plainly(

@@ -17,7 +17,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_auth_members.h"
 #include "catalog/pg_authid.h"
-#include "catalog/pg_enum.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
@@ -302,25 +301,12 @@ recall_readable_tenants(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-static char *
-right_name(Oid right)
-{
-	HeapTuple tuple = SearchSysCache1(ENUMOID, ObjectIdGetDatum(right));
-	char *name;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "right %u does not exist", right);
-	name = pstrdup(NameStr(((Form_pg_enum) GETSTRUCT(tuple))->enumlabel));
-	ReleaseSysCache(tuple);
-	return name;
-}
-
 static void
 deny(NullableDatum tenant, Oid required)
 {
 	const char *what = psprintf("tenant %s, right \"%s\"",
 								tenant.isnull ? "" : psprintf("%d", DatumGetInt32(tenant.value)),
-								right_name(required));
+								recall_enum_label(required));
 
 	if (recall_has_entered() && recall_entry_has_expired())
 		recall_deny_with_hint(what, "The token with which this transaction has entered is over; "
