@@ -226,18 +226,19 @@ BEGIN
 		RETURN '{}';
 	END IF;
 	WITH looked AS MATERIALIZED (
-		SELECT d.contact_id, d.number,
+		SELECT d.place, d.number,
 			recall._admission(_hand_back.tenant_id, _hand_back.task_id, d.batch_id, d.contact_id, c.numbers, d.number,
 				coalesce(c.time_zone, terms.time_zone), terms.policy,
 				(SELECT r.policy FROM recall.recycle r WHERE r.tenant_id = _hand_back.tenant_id AND r.recycle_id = d.recycle_id), at) AS admission
-		FROM recall.dial d
-		JOIN recall.contact c ON c.tenant_id = d.tenant_id AND c.contact_id = d.contact_id
-		WHERE d.tenant_id = _hand_back.tenant_id AND d.contact_id = ANY (contacts)
+		FROM unnest(contacts) u(contact_id)
+		CROSS JOIN LATERAL (SELECT i.ctid AS place, i.contact_id, i.batch_id, i.recycle_id, i.number FROM recall.dial i
+			WHERE i.tenant_id = _hand_back.tenant_id AND i.contact_id = u.contact_id OFFSET 0) d
+		JOIN recall.contact c ON c.tenant_id = _hand_back.tenant_id AND c.contact_id = d.contact_id
 	), given_back AS (
 		UPDATE recall.dial d
 		SET state = 'ready', token = NULL, claimed_at = NULL, lease_until = NULL, dialer = NULL
 		FROM looked l
-		WHERE d.tenant_id = _hand_back.tenant_id AND d.contact_id = l.contact_id
+		WHERE d.ctid = l.place
 		AND ((l.admission).reason IS NOT NULL OR (l.admission).number <> l.number OR (l.admission).not_before > at)
 		RETURNING d.contact_id
 	)
@@ -247,13 +248,14 @@ END $$;
 COMMENT ON FUNCTION recall._hand_back(int, bigint, recall._terms, recall._due[], bigint[], timestamptz) IS
 'Makes those of the permits that were just claimed ready again that may not be dialled after all, and returns their contacts.';
 
+/* Each look at the queue goes by its index: what the planner knows of it may be from when it was nearly empty. */
 CREATE FUNCTION recall._claim_others(
 	tenant_id int, task_id bigint, missing int, lease interval, dialer text, at timestamptz, start recall._place, reached recall._place)
 RETURNS TABLE (
 	contact_id bigint, number text, attempt int, token bigint, lease_until timestamptz, priority int, reference text,
 	attributes jsonb, recycle_id bigint, batch_id bigint, due_at timestamptz, agent text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_sort = off AS $$
 #variable_conflict use_column
 DECLARE
 	terms recall._terms := recall._terms(_claim_others.tenant_id, _claim_others.task_id);

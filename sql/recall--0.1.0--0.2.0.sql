@@ -596,6 +596,40 @@ BEGIN
 	END IF;
 END $$;
 
+/* A claim goes by the right index, whatever the planner has last heard of the queue. */
+CREATE OR REPLACE FUNCTION recall._hand_back(
+	tenant_id int, task_id bigint, terms recall._terms, due recall._due[], contacts bigint[], at timestamptz)
+RETURNS bigint[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	handed_back bigint[];
+BEGIN
+	IF NOT terms.per_number AND NOT EXISTS (SELECT FROM unnest(due) d WHERE recall._has_limits(d.snapshot, true)) THEN
+		RETURN '{}';
+	END IF;
+	WITH looked AS MATERIALIZED (
+		SELECT d.place, d.number,
+			recall._admission(_hand_back.tenant_id, _hand_back.task_id, d.batch_id, d.contact_id, c.numbers, d.number,
+				coalesce(c.time_zone, terms.time_zone), terms.policy,
+				(SELECT r.policy FROM recall.recycle r WHERE r.tenant_id = _hand_back.tenant_id AND r.recycle_id = d.recycle_id), at) AS admission
+		FROM unnest(contacts) u(contact_id)
+		CROSS JOIN LATERAL (SELECT i.ctid AS place, i.contact_id, i.batch_id, i.recycle_id, i.number FROM recall.dial i
+			WHERE i.tenant_id = _hand_back.tenant_id AND i.contact_id = u.contact_id OFFSET 0) d
+		JOIN recall.contact c ON c.tenant_id = _hand_back.tenant_id AND c.contact_id = d.contact_id
+	), given_back AS (
+		UPDATE recall.dial d
+		SET state = 'ready', token = NULL, claimed_at = NULL, lease_until = NULL, dialer = NULL
+		FROM looked l
+		WHERE d.ctid = l.place
+		AND ((l.admission).reason IS NOT NULL OR (l.admission).number <> l.number OR (l.admission).not_before > at)
+		RETURNING d.contact_id
+	)
+	SELECT coalesce(array_agg(g.contact_id), '{}') INTO handed_back FROM given_back g;
+	RETURN handed_back;
+END $$;
+ALTER FUNCTION recall._claim_others(int, bigint, int, interval, text, timestamptz, recall._place, recall._place) SET enable_sort = off;
+
 CREATE OR REPLACE FUNCTION recall._doubt_permits(known_until timestamptz, rung_until timestamptz) RETURNS void
 LANGUAGE sql
 BEGIN ATOMIC

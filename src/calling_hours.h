@@ -33,8 +33,7 @@
 #define DAY_MINUTES (24 * 60)
 
 #define HOURS_WEEKDAY(weekday) (1 << (weekday)) /* Mo = 0 */
-#define HOURS_ALL_WEEKDAYS 0x7f
-#define HOURS_HOLIDAYS 0x80 /* PH */
+#define HOURS_HOLIDAYS 0x80						/* PH */
 
 /* The minutes from "from" until before "to"; beyond DAY_MINUTES they are the next day's. */
 typedef struct HoursSpan

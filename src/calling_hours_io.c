@@ -105,28 +105,18 @@ recall_calling_hours_send(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(pq_endtypsend(&message));
 }
 
-static bool
-bytes_are_equal(FunctionCallInfo fcinfo)
-{
-	struct varlena *a = PG_GETARG_VARLENA_PP(0);
-	struct varlena *b = PG_GETARG_VARLENA_PP(1);
-
-	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
-		   memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
-}
-
 /* _calling_hours_eq(calling_hours, calling_hours) returns boolean */
 Datum
 recall_calling_hours_eq(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(bytes_are_equal(fcinfo));
+	PG_RETURN_BOOL(recall_has_same_bytes(PG_GETARG_VARLENA_PP(0), PG_GETARG_VARLENA_PP(1)));
 }
 
 /* _calling_hours_ne(calling_hours, calling_hours) returns boolean */
 Datum
 recall_calling_hours_ne(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(!bytes_are_equal(fcinfo));
+	PG_RETURN_BOOL(!recall_has_same_bytes(PG_GETARG_VARLENA_PP(0), PG_GETARG_VARLENA_PP(1)));
 }
 
 /* _calling_hours_hash(calling_hours) returns integer */

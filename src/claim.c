@@ -93,7 +93,8 @@ typedef struct Picker
 	Oid claimed;
 	int32 top; /* the highest priority to go on with */
 	bool is_at_bookmark;
-	int64 known_record; /* a record whose policy is the task's; 0 for none */
+	int64 record; /* that was asked about last, 0 for none, and whether its policy is the task's */
+	bool has_policy_of_task;
 	FmgrInfo is_open;
 	bool is_open_in_task_zone;
 } Picker;
@@ -186,28 +187,31 @@ go_on(const Claim *claim, Picker *picker)
 
 /* ---------------------------------------------------------------- what is plain */
 
-/* Whether a record's policy is the task's, so that nothing more has to be asked for it. */
 static bool
-has_policy_of_task(const Claim *claim, Picker *picker, int64 record)
+find_policy_of_task(const Claim *claim, Picker *picker, int64 record)
 {
-	struct varlena *policy;
-	bool is_same;
-
-	if (picker->known_record == record)
-		return true;
 	if (claim->terms->policy == NULL)
 		return false;
 	if (picker->records.scan == NULL)
 		recall_open_search(&picker->records, &recall_recycle_pkey, 2, AccessShareLock,
 						   picker->snapshot);
-	if (!recall_find2(&picker->records, Int32GetDatum(claim->tenant), Int64GetDatum(record)))
-		return false;
-	policy = PG_DETOAST_DATUM(recall_known(&picker->records, RECYCLE_policy));
-	is_same = VARSIZE(policy) == VARSIZE(claim->terms->policy) &&
-			  memcmp(policy, claim->terms->policy, VARSIZE(policy)) == 0;
-	if (is_same)
-		picker->known_record = record;
-	return is_same;
+	return recall_find2(&picker->records, Int32GetDatum(claim->tenant), Int64GetDatum(record)) &&
+		   recall_has_same_bytes(
+			   PG_DETOAST_DATUM_PACKED(recall_known(&picker->records, RECYCLE_policy)),
+			   claim->terms->policy);
+}
+
+/* Whether a record's policy is the task's, so that nothing more has to be asked for it. One after
+ * the other, permits are mostly of the same record. */
+static bool
+has_policy_of_task(const Claim *claim, Picker *picker, int64 record)
+{
+	if (picker->record != record)
+	{
+		picker->has_policy_of_task = find_policy_of_task(claim, picker, record);
+		picker->record = record;
+	}
+	return picker->has_policy_of_task;
 }
 
 static bool
@@ -379,7 +383,7 @@ open_picker(const Claim *claim, Picker *picker, Snapshot snapshot)
 	recall_open_search(&picker->queue, &recall_dial_queue, 2, RowExclusiveLock, snapshot);
 	recall_open_search(&picker->contacts, &recall_contact_pkey, 2, AccessShareLock, snapshot);
 	recall_open_writer(&picker->dial, picker->queue.table);
-	picker->dial.lenient = list_make1_oid(recall_find_index(&recall_dial_number_out));
+	recall_be_lenient(&picker->dial);
 	picker->claimed = recall_label(picker->queue.table, DIAL_state, "claimed");
 	picker->is_open.fn_mcxt = CurrentMemoryContext;
 	picker->is_open_in_task_zone =
@@ -525,8 +529,7 @@ check_arguments(FunctionCallInfo fcinfo)
 		recall_reject_plainly(psprintf("max_rows %s is out of range",
 									   PG_ARGISNULL(2) ? "null" : psprintf("%d", max_rows)),
 							  "A claim takes 1 to 10000 permits.");
-	if (!PG_ARGISNULL(4) &&
-		DatumGetInt32(DirectFunctionCall1(textlen, PG_GETARG_DATUM(4))) > MAX_DIALER)
+	if (!PG_ARGISNULL(4) && recall_is_longer(PG_GETARG_DATUM(4), MAX_DIALER))
 		recall_reject_plainly("the name of a dialer is too long", "It has up to 200 characters.");
 	if (IsolationUsesXactSnapshot())
 		recall_refuse_plainly(

@@ -7,6 +7,7 @@
  */
 #include "failure_cause_map.h"
 
+#include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
@@ -45,6 +46,19 @@ recall_enum_value(const char *type_name, const char *value)
 
 	return GetSysCacheOid2(ENUMTYPOIDNAME, Anum_pg_enum_oid, ObjectIdGetDatum(type),
 						   CStringGetDatum(value));
+}
+
+char *
+recall_enum_label(Oid value)
+{
+	HeapTuple tuple = SearchSysCache1(ENUMOID, ObjectIdGetDatum(value));
+	char *label;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "enum value %u does not exist", value);
+	label = pstrdup(NameStr(((Form_pg_enum) GETSTRUCT(tuple))->enumlabel));
+	ReleaseSysCache(tuple);
+	return label;
 }
 
 CauseMap *

@@ -66,13 +66,6 @@ check_number(text *number, int64 row)
 					 MIN_DIGITS, MAX_DIGITS)));
 }
 
-static bool
-same_number(text *a, text *b)
-{
-	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
-		   memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
-}
-
 pg_noreturn static void
 reject_numbers(int64 row, const char *fault)
 {
@@ -111,7 +104,7 @@ recall_check_numbers(PG_FUNCTION_ARGS)
 			reject_numbers(row, psprintf("number %d is null", i + 1));
 		check_number(DatumGetTextPP(elements[i]), row);
 		for (int j = 0; j < i; j++)
-			if (same_number(DatumGetTextPP(elements[i]), DatumGetTextPP(elements[j])))
+			if (recall_has_same_bytes(DatumGetTextPP(elements[i]), DatumGetTextPP(elements[j])))
 				reject_numbers(
 					row, psprintf("number \"%s\" stands twice in a contact", masked(elements[i])));
 	}
@@ -127,7 +120,7 @@ is_new_number(const Datum *elements, int position)
 	if (first_fault(VARDATA_ANY(number), VARSIZE_ANY_EXHDR(number)) >= 0)
 		return false;
 	for (int i = 0; i < position; i++)
-		if (same_number(number, DatumGetTextPP(elements[i])))
+		if (recall_has_same_bytes(number, DatumGetTextPP(elements[i])))
 			return false;
 	return true;
 }

@@ -4,7 +4,7 @@
  *
  * A view lets a tenant see its own rows, and hides the others from every condition. The plan of
  * such a query knows better: its estimates come from statistics of all tenants, so that EXPLAIN of
- *a query for another tenant tells about how many rows that one has, and EXPLAIN ANALYZE counts the
+ * a query for another tenant tells about how many rows that one has, and EXPLAIN ANALYZE counts the
  * rows that a filter removed. So EXPLAIN of a plan that touches a relation of recall is refused,
  * unless the current user has the rights of the extension's owner; and so is having it printed by
  * debug_print_plan, which anybody may set, to a client that asks for messages of that level.
@@ -12,7 +12,7 @@
  * What the planner makes of its estimates can be felt, too: a query for another's large tenant,
  * which gives nothing, would start the JIT compiler and parallel workers, and one for a missing
  * tenant would not. So plans that touch recall are not compiled; and what the views call is
- *PARALLEL UNSAFE.
+ * PARALLEL UNSAFE.
  *
  * An EXPLAIN without ANALYZE is known by its flag. One with ANALYZE asks for instrumentation, but
  * so does auto_explain, for any query, when its hook comes before this one: then it takes the

@@ -13,19 +13,12 @@ recall_init_policy_cache(PolicyCache *cache, MemoryContext context)
 	cache->datum = NULL;
 }
 
-static bool
-is_cached(const PolicyCache *cache, struct varlena *datum)
-{
-	return cache->datum != NULL && VARSIZE_ANY_EXHDR(datum) == VARSIZE_ANY_EXHDR(cache->datum) &&
-		   memcmp(VARDATA_ANY(datum), VARDATA_ANY(cache->datum), VARSIZE_ANY_EXHDR(datum)) == 0;
-}
-
 bool
 recall_cache_policy(PolicyCache *cache, struct varlena *datum)
 {
 	MemoryContext previous;
 
-	if (is_cached(cache, datum))
+	if (cache->datum != NULL && recall_has_same_bytes(datum, cache->datum))
 		return false;
 	cache->datum = NULL; /* until all of it is made */
 	MemoryContextReset(cache->context);

@@ -141,25 +141,18 @@ recall_policy_send(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(pq_endtypsend(&message));
 }
 
-static bool
-same_policy(struct varlena *a, struct varlena *b)
-{
-	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
-		   memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
-}
-
 /* policy_eq(policy, policy) returns boolean */
 Datum
 recall_policy_eq(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(same_policy(PG_GETARG_VARLENA_PP(0), PG_GETARG_VARLENA_PP(1)));
+	PG_RETURN_BOOL(recall_has_same_bytes(PG_GETARG_VARLENA_PP(0), PG_GETARG_VARLENA_PP(1)));
 }
 
 /* policy_ne(policy, policy) returns boolean */
 Datum
 recall_policy_ne(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(!same_policy(PG_GETARG_VARLENA_PP(0), PG_GETARG_VARLENA_PP(1)));
+	PG_RETURN_BOOL(!recall_has_same_bytes(PG_GETARG_VARLENA_PP(0), PG_GETARG_VARLENA_PP(1)));
 }
 
 /* policy_hash(policy) returns integer */

@@ -3,7 +3,7 @@
  *		The library's entry: its settings and hooks. Everything else has a file of its own.
  *
  *	parse.c, parse_error.c	errors of a parser, the nearest known word
- *	failure_cause.c			the catalogue of failure causes
+ *	failure_cause*.c		the catalogue of failure causes
  *	policy_*.c				recall policies: parse, print, match
  *	calling_hours_*.c		hours in which one may call
  *	local_clock.c			the clock of a time zone
@@ -28,6 +28,7 @@
  *	caller.c				who is calling, and reading a table with the caller's rights
  *	lock.c					locks that nobody else can take
  *	phone_number.c			telephone numbers
+ *	mention.c				numbers that a free text mentions
  *	mask.c, number_hash.c	numbers that are not shown whole; what is left of an erased one
  *	bounds.c				how large a value may be
  *	raise.c					the refusals

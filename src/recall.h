@@ -27,6 +27,14 @@ recall_forget_context(void)
 	error_context_stack = NULL;
 }
 
+/* Whether two values of variable length, detoasted, have the same bytes. */
+static inline bool
+recall_has_same_bytes(const void *a, const void *b)
+{
+	return VARSIZE_ANY_EXHDR(a) == VARSIZE_ANY_EXHDR(b) &&
+		   memcmp(VARDATA_ANY(a), VARDATA_ANY(b), VARSIZE_ANY_EXHDR(a)) == 0;
+}
+
 /* parse_error.c */
 extern void recall_report_parse_error(const char *type_name, const char *text,
 									  const ParseError *error, Node *escontext);

@@ -17,7 +17,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_auth_members.h"
 #include "catalog/pg_authid.h"
-#include "catalog/pg_enum.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
@@ -247,9 +246,22 @@ all_tenants(void)
 	return tenants;
 }
 
-/* The tenants of which a role is a member, or one that it inherits. */
 static List *
-tenants_of(Oid role)
+each_once(List *tenants)
+{
+	List *once = NIL;
+	ListCell *cell;
+
+	list_sort(tenants, list_int_cmp);
+	foreach (cell, tenants)
+		if (once == NIL || llast_int(once) != lfirst_int(cell))
+			once = lappend_int(once, lfirst_int(cell));
+	return once;
+}
+
+/* The tenants of which a role, or one that it inherits, is a member with a right. */
+static List *
+tenants_of(Oid role, Oid required)
 {
 	List *tenants = NIL;
 	Search members;
@@ -260,19 +272,25 @@ tenants_of(Oid role)
 	foreach (cell, roles_of(role))
 		for (found = recall_find1(&members, ObjectIdGetDatum(lfirst_oid(cell))); found;
 			 found = recall_next(&members))
-			tenants = list_append_unique_int(
-				tenants, DatumGetInt32(recall_known(&members, MEMBER_tenant_id)));
+			if (contains(recall_known(&members, MEMBER_rights), required))
+				tenants =
+					lappend_int(tenants, DatumGetInt32(recall_known(&members, MEMBER_tenant_id)));
 	recall_close_search(&members);
-	return tenants;
+	return each_once(tenants);
 }
 
-/* The tenants in which the caller might have a right: it is asked for each. */
+/* The tenants in which the caller has a right, as has_right() has it; of the owner also none. */
 static List *
-tenants_of_caller(void)
+tenants_with(Oid required)
 {
+	refuse_worker();
 	if (recall_has_entered())
-		return list_make1_int(recall_entered_tenant());
-	return is_owner() ? all_tenants() : tenants_of(recall_caller_role());
+		return recall_entry_gives(recall_entered_tenant(), required)
+				   ? list_make1_int(recall_entered_tenant())
+				   : NIL;
+	if (is_owner())
+		return lappend_int(all_tenants(), NO_TENANT);
+	return tenants_of(recall_caller_role(), required);
 }
 
 /* _readable_tenants() returns setof int: with 0 for the owner, whose is what the audit has of none
@@ -281,18 +299,10 @@ Datum
 recall_readable_tenants(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Oid read = recall_enum_value("privilege", "read");
-	List *readable = NIL;
 	ListCell *cell;
 
-	refuse_worker();
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	foreach (cell, tenants_of_caller())
-		if (has_right(lfirst_int(cell), read, InvalidOid))
-			readable = lappend_int(readable, lfirst_int(cell));
-	if (is_owner())
-		readable = lappend_int(readable, NO_TENANT);
-	foreach (cell, readable)
+	foreach (cell, tenants_with(recall_enum_value("privilege", "read")))
 	{
 		Datum tenant = Int32GetDatum(lfirst_int(cell));
 		bool is_null = false;
@@ -302,25 +312,12 @@ recall_readable_tenants(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-static char *
-right_name(Oid right)
-{
-	HeapTuple tuple = SearchSysCache1(ENUMOID, ObjectIdGetDatum(right));
-	char *name;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "right %u does not exist", right);
-	name = pstrdup(NameStr(((Form_pg_enum) GETSTRUCT(tuple))->enumlabel));
-	ReleaseSysCache(tuple);
-	return name;
-}
-
 static void
 deny(NullableDatum tenant, Oid required)
 {
 	const char *what = psprintf("tenant %s, right \"%s\"",
 								tenant.isnull ? "" : psprintf("%d", DatumGetInt32(tenant.value)),
-								right_name(required));
+								recall_enum_label(required));
 
 	if (recall_has_entered() && recall_entry_has_expired())
 		recall_deny_with_hint(what, "The token with which this transaction has entered is over; "

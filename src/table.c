@@ -301,6 +301,19 @@ recall_open_writer(Writer *writer, Relation table)
 	writer->conflicts = false;
 }
 
+/* All of them, whatever they are called: while one is rebuilt concurrently, there are two of it. */
+void
+recall_be_lenient(Writer *writer)
+{
+	for (int i = 0; i < writer->target->ri_NumIndices; i++)
+	{
+		Form_pg_index index = writer->target->ri_IndexRelationDescs[i]->rd_index;
+
+		if (index->indisunique && !index->indisprimary)
+			writer->lenient = lappend_oid(writer->lenient, index->indexrelid);
+	}
+}
+
 void
 recall_close_writer(Writer *writer)
 {

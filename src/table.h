@@ -178,6 +178,8 @@ typedef struct Writer
 } Writer;
 
 extern void recall_open_writer(Writer *writer, Relation table);
+/* Let rows take the places of others in all unique indexes but the primary key. */
+extern void recall_be_lenient(Writer *writer);
 extern void recall_close_writer(Writer *writer);
 
 /* Put a copy of a row into the writer's slot, to be changed there. */

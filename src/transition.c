@@ -8,15 +8,14 @@
  */
 #include "recall.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_enum.h"
+#include "failure_cause_map.h"
+
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 #include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(recall_transition);
@@ -120,19 +119,6 @@ check_move(const char *machine, const char *from, const char *to)
 	}
 }
 
-static char *
-enum_label(Oid value)
-{
-	HeapTuple tuple = SearchSysCache1(ENUMOID, ObjectIdGetDatum(value));
-	char *label;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "enum value %u does not exist", value);
-	label = pstrdup(NameStr(((Form_pg_enum) GETSTRUCT(tuple))->enumlabel));
-	ReleaseSysCache(tuple);
-	return label;
-}
-
 /* transition(machine text, from_state text, to_state text) returns text */
 Datum
 recall_transition(PG_FUNCTION_ARGS)
@@ -146,8 +132,8 @@ recall_transition(PG_FUNCTION_ARGS)
 Datum
 recall_transition_enum(PG_FUNCTION_ARGS)
 {
-	check_move(text_to_cstring(PG_GETARG_TEXT_PP(0)), enum_label(PG_GETARG_OID(1)),
-			   enum_label(PG_GETARG_OID(2)));
+	check_move(text_to_cstring(PG_GETARG_TEXT_PP(0)), recall_enum_label(PG_GETARG_OID(1)),
+			   recall_enum_label(PG_GETARG_OID(2)));
 	PG_RETURN_DATUM(PG_GETARG_DATUM(2));
 }
 

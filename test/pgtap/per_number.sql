@@ -34,13 +34,14 @@ SELECT matches((SELECT detail FROM recall.explain(:acme, 1, '2026-01-06') WHERE 
 SELECT recall.create_tenant('Small') FROM generate_series(1, 100);
 INSERT INTO recall.contact (tenant_id, contact_id, batch_id, numbers) SELECT t.tenant_id, 1, 1, ARRAY[t.number(t.tenant_id)] FROM recall.tenant t WHERE t.name = 'Small';
 INSERT INTO recall.contact (tenant_id, contact_id, batch_id, numbers) SELECT :acme, 1000 + n, :other_batch, ARRAY[t.number(1000 + n)] FROM generate_series(1, 20000) n;
-CREATE FUNCTION t.blocks_of(statement text) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION t.blocks_of(statement text, of_table regclass DEFAULT 'recall.contact') RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
+	relations oid[] := of_table::oid || ARRAY(SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = of_table);
 	before bigint;
 BEGIN
-	before := (SELECT sum(pg_stat_get_xact_blocks_fetched(r)) FROM unnest('{recall.contact,recall.contact_pkey,recall.contact_by_batch,recall.contact_by_number}'::regclass[]) r);
+	before := (SELECT sum(pg_stat_get_xact_blocks_fetched(r)) FROM unnest(relations) r);
 	EXECUTE statement;
-	RETURN (SELECT sum(pg_stat_get_xact_blocks_fetched(r)) FROM unnest('{recall.contact,recall.contact_pkey,recall.contact_by_batch,recall.contact_by_number}'::regclass[]) r) - before;
+	RETURN (SELECT sum(pg_stat_get_xact_blocks_fetched(r)) FROM unnest(relations) r) - before;
 END $$;
 SELECT t.blocks_of(format('SELECT recall._calls_to_number(%s, t.number(1))', :acme)) AS blocks \gset
 SELECT cmp_ok(:blocks::bigint, '>', 0::bigint, 'blocks are counted');
@@ -57,6 +58,16 @@ SELECT :acme, 1, :shared, 100000 + n, '2026-01-05 10:00+00', '2026-01-05 10:01+0
 SELECT cmp_ok(t.blocks_of(format('SELECT count(*) FROM recall.preview(%s, %s, %L)', :acme, :shared, 'busy; limit 9999 per number')), '<', 50000::bigint, 'also where thousands of contacts own one number');
 SELECT results_eq(format('SELECT verdict, contacts FROM recall.preview(%s, %s, %L)', :acme, :shared, 'busy; limit 2000 per number'), $$VALUES ('exhausted', 2000::bigint)$$, 'all of whose calls count');
 SELECT results_eq(format('SELECT verdict, contacts FROM recall.preview(%s, %s, %L)', :acme, :shared, 'busy; limit 2001 per number'), $$VALUES ('recall', 2000::bigint)$$, 'each once');
+
+/* A claim reads a few blocks of the queue, also when that was nearly empty when the planner last heard of it */
+
+SELECT tenant AS full, task AS full_task FROM t.campaign(5000, 'busy; limit 9 per 24 h per number') \gset
+DELETE FROM pg_statistic WHERE starelid = 'recall.dial'::regclass;
+UPDATE pg_class c SET reltuples = 7, relpages = CASE c.relkind WHEN 'i' THEN 2 ELSE 2000 END
+WHERE c.oid = 'recall.dial'::regclass OR c.oid IN (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = 'recall.dial'::regclass);
+SELECT cmp_ok(t.blocks_of(format('SELECT FROM recall.claim(%s, %s)', :full, :full_task), 'recall.dial'), '<', 100::bigint, 'the first claim');
+SELECT cmp_ok(t.blocks_of(format('SELECT FROM recall.claim(%s, %s)', :full, :full_task), 'recall.dial'), '<', 100::bigint, 'and the next');
+SELECT is((SELECT count(*) FROM recall.dial WHERE tenant_id = :full AND state = 'claimed'), 2::bigint, 'two are out');
 
 SELECT * FROM finish();
 ROLLBACK;
