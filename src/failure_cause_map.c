@@ -1,19 +1,15 @@
 /*
  * failure_cause_map.c
- *		Binds the catalogue of failure causes, and other names in C, to the enums of SQL.
+ *		Binds the catalogue of failure causes to the enum of SQL.
  *
  * The OIDs of the enum's values differ from database to database. A map of them is read from the
  * catalogs once per query; finding the number of a value in it costs a few comparisons.
  */
 #include "failure_cause_map.h"
 
-#include "access/htup_details.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_enum.h"
-#include "catalog/pg_type.h"
+#include "enum_value.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
-#include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(recall_list_failure_causes);
 
@@ -36,29 +32,6 @@ compare_values(const void *a, const void *b)
 	Oid right = ((const CauseValue *) b)->value;
 
 	return left < right ? -1 : left > right;
-}
-
-Oid
-recall_enum_value(const char *type_name, const char *value)
-{
-	Oid type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(type_name),
-							   ObjectIdGetDatum(get_namespace_oid("recall", false)));
-
-	return GetSysCacheOid2(ENUMTYPOIDNAME, Anum_pg_enum_oid, ObjectIdGetDatum(type),
-						   CStringGetDatum(value));
-}
-
-char *
-recall_enum_label(Oid value)
-{
-	HeapTuple tuple = SearchSysCache1(ENUMOID, ObjectIdGetDatum(value));
-	char *label;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "enum value %u does not exist", value);
-	label = pstrdup(NameStr(((Form_pg_enum) GETSTRUCT(tuple))->enumlabel));
-	ReleaseSysCache(tuple);
-	return label;
 }
 
 CauseMap *

@@ -16,10 +16,4 @@ extern CauseMap *recall_make_cause_map(MemoryContext context);
 /* The catalogue number of a value of the enum. */
 extern int recall_cause_number(const CauseMap *map, Oid value);
 
-/* The OID of a value of an enum of recall's; InvalidOid when it has no such value. */
-extern Oid recall_enum_value(const char *type_name, const char *value);
-
-/* The label of a value of any enum. */
-extern char *recall_enum_label(Oid value);
-
 #endif /* RECALL_FAILURE_CAUSE_MAP_H */

@@ -6,7 +6,7 @@
  * list, and each call's outcome into the rule that matches it. What is made from the policy, the
  * time zone and the catalogs is kept for the next contact.
  */
-#include "failure_cause_map.h"
+#include "enum_value.h"
 #include "history.h"
 #include "judge.h"
 #include "local_clock.h"

@@ -4,6 +4,7 @@
  *
  *	parse.c, parse_error.c	errors of a parser, the nearest known word
  *	failure_cause*.c		the catalogue of failure causes
+ *	enum_value.c			values of enums and their labels
  *	policy_*.c				recall policies: parse, print, match
  *	calling_hours_*.c		hours in which one may call
  *	local_clock.c			the clock of a time zone

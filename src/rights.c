@@ -8,7 +8,7 @@
  */
 #include "entry.h"
 
-#include "failure_cause_map.h"
+#include "enum_value.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"

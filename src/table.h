@@ -199,8 +199,8 @@ extern void recall_insert(Writer *writer);
 extern bool recall_try_lock(Search *search);
 /* Whether somebody has locked or changed the row that was found, or has tried to. */
 extern bool recall_is_contested(const Search *search);
-/* Whether it is plain that somebody else has it, so that it need not be tried; at a moment, so that
- * "no" says nothing. */
+/* Whether another transaction that is still open has it, so that trying would fail. Where it has
+ * not, another may have it a moment later. */
 extern bool recall_is_held(const Search *search);
 extern TM_Result recall_delete(Relation table, ItemPointer row, Snapshot snapshot);
 

@@ -8,7 +8,7 @@
  */
 #include "recall.h"
 
-#include "failure_cause_map.h"
+#include "enum_value.h"
 
 #include "commands/trigger.h"
 #include "executor/spi.h"

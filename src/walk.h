@@ -19,8 +19,8 @@ typedef struct Place
 
 /* Begin a walk at an instant; tells whether there is a bookmark, and where. */
 extern bool recall_begin_walk_in(Oid index, int32 tenant, int64 task, TimestampTz at, Place *place);
-/* What was read since the last permit was for something else. Here and below: how many blocks of
- * the queue and its table this transaction has read. */
+/* What was read since the last permit was for something else. "blocks", here and in the next: how
+ * many of the queue's index and table this transaction has read up to now. */
 extern void recall_walk_sets_out(int64 blocks);
 /* The walk has come to a permit, or this part of it is over. */
 extern void recall_walk_passes(int64 blocks);
