@@ -10,12 +10,14 @@
 #	recycles them, in the same run as B's record			(same run)
 #	the same two by the largest policy that there can be		(policy, policy, same run)
 #	claims and reports with four clients				(storm)
-# What the sharing of processors alone does shows beside as many busy loops in the database (1 loop, 4 loops). Each
+#	wants to, by a role whose CONNECTION LIMIT admits LIMIT		(limited storm)
+# LIMIT is the number of this machine's processors unless set. What the sharing of processors alone does shows beside as many busy loops in the database (1 loop, 4 loops). Each
 # round takes all of them in turn; the table has medians, and ratios to the quiet times.
 set -euo pipefail
 
 contacts=${1:-500000}
 rounds=${2:-5}
+limit=${LIMIT:-$(nproc)}
 database=recall_fairness
 folder=$(mktemp -d)
 others=()
@@ -37,18 +39,20 @@ stop_others()
 finish()
 {
 	stop_others || true
-	psql -XAtq -d postgres -c "DROP DATABASE IF EXISTS $database WITH (FORCE)" || true
+	psql -XAtq -d postgres -c "DROP DATABASE IF EXISTS $database WITH (FORCE)" -c "DROP ROLE IF EXISTS ${database}_a" || true
 	rm -rf "$folder"
 }
 trap finish EXIT
 
 prepare()
 {
-	PGOPTIONS='-c client_min_messages=warning' psql -XAtq -d postgres -c "DROP DATABASE IF EXISTS $database WITH (FORCE)" -c "CREATE DATABASE $database"
-	sql -v contacts="$contacts" >/dev/null <<'END'
+	PGOPTIONS='-c client_min_messages=warning' psql -XAtq -d postgres -c "DROP DATABASE IF EXISTS $database WITH (FORCE)" -c "CREATE DATABASE $database" \
+		-c "DROP ROLE IF EXISTS ${database}_a" -c "CREATE ROLE ${database}_a LOGIN CONNECTION LIMIT $limit"
+	sql -v contacts="$contacts" -v role="${database}_a" >/dev/null <<'END'
 		SET client_min_messages = warning;
 		CREATE EXTENSION recall;
 		SELECT recall.create_tenant('A', recycle_limit => 2000000), recall.create_tenant('B');
+		SELECT recall.grant_privilege(1, :'role', '{dial}');
 		SELECT recall.create_business_result(1, 'r' || i, 'Result') FROM generate_series(1, 900) i;
 		SELECT recall.create_task(t, 'Task', 'predicted', 'busy; no_answer after 1 h') FROM generate_series(1, 2) t;
 		-- 64 rules as full as they may be, of which the last one matches, and 16 limits and quiets.
@@ -127,15 +131,25 @@ time_claims()
 	sort -n -k3 -t' ' "$folder"/log.* | awk '{ v[NR] = $3 } END { printf "%.1f\n", v[int((NR + 1) / 2)] / 1000 }'
 }
 
+# Keep the server busy with so many clients.
+keep_busy() # clients script [options of pgbench]
+{
+	pgbench -n -c "$1" -j 1 -T 600 -f "$folder/$2.sql" "${@:3}" "$database" >/dev/null 2>&1 &
+	others+=($!)
+}
+
 # Begin what keeps the server busy.
 begin()
 {
 	case $1 in
-	recycle | policy) sql -c "CALL recall.process()" >/dev/null 2>&1 & ;;
-	storm) pgbench -n -M prepared -c 4 -j 1 -T 600 -f "$folder/storm.sql" "$database" >/dev/null 2>&1 & ;;
-	[0-9]*) pgbench -n -c "${1%%_*}" -j 1 -T 600 -f "$folder/loop.sql" "$database" >/dev/null 2>&1 & ;;
+	recycle | policy)
+		sql -c "CALL recall.process()" >/dev/null 2>&1 &
+		others+=($!)
+		;;
+	storm) keep_busy 4 storm -M prepared ;;
+	limited_storm) for _ in 1 2 3 4; do keep_busy 1 storm -M prepared -U "${database}_a"; done ;;
+	[0-9]*) keep_busy "${1%%_*}" loop ;;
 	esac
-	others+=($!)
 	sleep 0.7
 }
 
@@ -150,7 +164,7 @@ measure()
 	quiet) ;;
 	recycle | same_run) press_a ;;
 	policy | policy_same_run) set_policy "(SELECT policy FROM largest)"; press_a ;;
-	storm) press_a; sql -c "CALL recall.process()" ;;
+	*storm) press_a; sql -c "CALL recall.process()" ;;
 	esac
 	case $what in
 	quiet | *same_run) ;;
@@ -189,7 +203,7 @@ report()
 	done
 }
 
-whats=(quiet 1_loop recycle same_run policy policy_same_run 4_loops storm)
+whats=(quiet 1_loop recycle same_run policy policy_same_run 4_loops storm limited_storm)
 prepare
 uptime
 for ((round = 1; round <= rounds; round++)); do

@@ -295,7 +295,7 @@ CREATE TABLE recall.dial (
 	dialer      text,
 	is_outdated boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (tenant_id, contact_id) WITH (fillfactor = 50)
-) WITH (fillfactor = 70); -- here and in the key: room for the claimed version of a permit beside the ready one
+) WITH (fillfactor = 40); -- here and in the key: room for the claimed version, which is larger, of each permit beside the ready one
 CREATE INDEX dial_queue ON recall.dial (tenant_id, task_id, priority DESC, due_at, contact_id) WHERE state = 'ready';
 CREATE INDEX dial_unknown ON recall.dial (tenant_id, batch_id, contact_id) WHERE state = 'unknown';
 CREATE UNIQUE INDEX dial_number_out ON recall.dial (tenant_id, number COLLATE "C") WHERE state <> 'ready'; -- digits have the same order in each language, and are compared faster in none

@@ -651,7 +651,8 @@ BEGIN ATOMIC
 	WHERE d.tenant_id = i.tenant_id AND d.contact_id = i.contact_id;
 END;
 
-/* Room for the claimed version of a permit beside the ready one. */
+/* Room for the claimed version of each permit beside the ready one. */
+ALTER TABLE recall.dial SET (fillfactor = 40);
 ALTER INDEX recall.dial_pkey SET (fillfactor = 50);
 
 /* What most functions call keeps its plans. */

@@ -101,14 +101,14 @@ typedef struct Picker
 
 /* ---------------------------------------------------------------- the queue */
 
-/* Begin with the highest priority that is left. */
+/* Begin with the highest priority that is left; at first that is any, and not asked of each entry. */
 static void
 begin_below(Picker *picker)
 {
 	ScanKeyEntryInitialize(&picker->queue.keys[2], 0, 3, BTLessEqualStrategyNumber, InvalidOid,
 						   InvalidOid, F_INT4LE, Int32GetDatum(picker->top));
 	picker->is_at_bookmark = false;
-	recall_restart(&picker->queue, 3);
+	recall_restart(&picker->queue, picker->top == PG_INT32_MAX ? 2 : 3);
 }
 
 /* Begin at a place; the condition is of the kind (due_at, contact_id) >= (…, …). */

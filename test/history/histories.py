@@ -17,7 +17,8 @@ those leases have run out, the second act of each, and so on; then, in peace, wh
 round is checked and forgotten.
 
 History i of a run has seed SEED + i, and --histories 1 --seed SEED tries the same again. What is known of a history in
-which something was wrong is written to FOLDER. The database needs the extension; the schema "history" is made anew.
+which something was wrong is written to FOLDER. An interrupt (SIGINT) ends the run after the round, with its tally. The
+database needs the extension; the schema "history" is made anew.
 The status is 1 when something was wrong.
 """
 import argparse
@@ -27,6 +28,7 @@ import itertools
 import os
 import random
 import re
+import signal
 import sys
 import threading
 import time
@@ -34,7 +36,7 @@ import time
 import psycopg2
 
 ROUND = 125  # histories
-PAUSE = 0.3  # seconds between two looks at the invariants
+PAUSE = 1.0  # seconds between two looks at the invariants
 ACTS = 3
 OPERATIONS = 2  # that each client does in an act
 MAX_FAILED = 10  # histories with something wrong, after which the run gives up
@@ -380,6 +382,8 @@ class Run:
 		self.barrier = threading.Barrier(options.clients)
 		self.done = self.failed = 0  # histories
 		self.broken = None
+		self.interrupted = False
+		self.over = False
 
 	def all(self):
 		"""Do everything; return the number of histories in which something was wrong."""
@@ -415,9 +419,11 @@ class Run:
 				self.check(client)
 				self.done += len(self.worlds)
 				if self.options.progress and self.done % (20 * ROUND) == 0:
-					print(f'{self.done} histories, {self.failed} with something wrong', flush=True)
+					print(f'{self.done} histories, {self.failed} with something wrong, {self.verifier.looks} looks at the invariants '
+						f'meanwhile, {len(self.verifier.found)} faults found', flush=True)
+				self.over = self.interrupted or self.failed >= MAX_FAILED
 			self.barrier.wait()
-			if self.failed >= MAX_FAILED:
+			if self.over:
 				return
 
 	def play(self, client):
@@ -470,6 +476,7 @@ def main():
 	options = parser.parse_args()
 	began = time.time()
 	run = Run(options)
+	signal.signal(signal.SIGINT, lambda *_: setattr(run, 'interrupted', True))
 	with open(os.path.join(os.path.dirname(__file__), 'checks.sql'), encoding='utf-8') as script:
 		run.clients[0].run(script.read())
 	failed = run.all()
