@@ -69,17 +69,23 @@ sources()
 	printf "deb [signed-by=$keyring] $(archive) %s main\n" "$@"
 }
 
-# Run a command in a chroot, with nothing of the environment but what is named. The shell stays, as the first process of its
-# namespace, to bury servers whose starters have ended.
+# Run a command in a chroot, with nothing of the environment but what is named. It is made the root of a mount namespace, since the
+# kernel gives no user namespaces, with which tests fill a disk, to who was put into another root. The shell stays, as the first
+# process of its namespace, to bury servers whose starters have ended.
 in_chroot()
 {
 	# shellcheck disable=SC2016
 	unshare --mount --pid --fork --kill-child bash -ec '
+		mount --bind "$0" "$0"
 		mount -t proc proc "$0/proc"
 		mount --rbind /dev "$0/dev"
 		mount -t tmpfs tmpfs "$0/run"
 		mkdir "$0/run/lock"
-		chroot "$0" /usr/bin/env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+		cd "$0"
+		pivot_root . .
+		umount -l .
+		cd /
+		/usr/bin/env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 			LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"' "$@"
 }
 
@@ -112,7 +118,7 @@ make_chroot()
 	[ "${#suites[@]}" -eq 0 ] || printf 'Package: *\nPin: release n=%s\nPin-Priority: 100\n\n' "${suites[@]}" >"$made.parts/preferences"
 	echo 'create_main_cluster = false' >"$made.parts/cluster.conf"
 	# shellcheck disable=SC2016
-	mmdebstrap --mode=root --variant=apt --keyring="$keyring" --include=ca-certificates,make \
+	mmdebstrap --mode=root --variant=apt --keyring="$keyring" --include=ca-certificates,make,mount \
 		--aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Apt::Install-Recommends "false"' --dpkgopt=force-unsafe-io \
 		--setup-hook='mkdir -p "$1/usr/share/keyrings" "$1/etc/apt/preferences.d" "$1/etc/postgresql-common/createcluster.d"' \
 		--setup-hook="cp $keyring \"\$1/usr/share/keyrings/\"" \
