@@ -192,8 +192,8 @@ SELECT is(t.judged_backwards(x.calls, backwards), x.expected, format('two calls 
 	('then the rule that is', '{1 answered b 05/10:00 05/10:05,1 answered a 05/10:00 05/10:05}', '(recall,4,+4930111,"2026-01-05 10:08:00+00","a rule recalls this outcome: result b after 3 min",3,,b)')
 	) AS x(what, calls, expected), unnest('{false,true}'::boolean[]) backwards;
 SELECT results_eq($$SELECT (recall.judge('failed; limit 1 per day', recall.history(1, '+4930111', 'busy', NULL, '2026-07-05 12:00+00', '2026-07-05 12:00+00'), '{+4930111}', zone)).due_at
-	FROM unnest('{EST5EDT,EST,EST5EDT,EST5EDT}'::text[]) WITH ORDINALITY AS z(zone, n) GROUP BY n, zone ORDER BY n$$,
-	$$VALUES (timestamptz '2026-07-06 04:00+00'), ('2026-07-06 05:00+00'), ('2026-07-06 04:00+00'), ('2026-07-06 04:00+00')$$, 'a zone whose name is the beginning of the one before');
+	FROM unnest('{Etc/GMT+10,Etc/GMT+1,Etc/GMT+10,Etc/GMT+10}'::text[]) WITH ORDINALITY AS z(zone, n) GROUP BY n, zone ORDER BY n$$,
+	$$VALUES (timestamptz '2026-07-06 10:00+00'), ('2026-07-06 01:00+00'), ('2026-07-06 10:00+00'), ('2026-07-06 10:00+00')$$, 'a zone whose name is the beginning of the one before');
 
 /* What is asked again before a call: "never", limits, quiets and the numbers; not the rules */
 
