@@ -11,8 +11,9 @@
 #	the same two by the largest policy that there can be		(policy, policy, same run)
 #	claims and reports with four clients				(storm)
 #	wants to, by a role whose CONNECTION LIMIT admits LIMIT		(limited storm)
-# LIMIT is the number of this machine's processors unless set. What the sharing of processors alone does shows beside as many busy loops in the database (1 loop, 4 loops). Each
-# round takes all of them in turn; the table has medians, and ratios to the quiet times.
+# LIMIT is the number of this machine's processors unless set. What the sharing of processors alone does shows beside as many
+# busy loops in the database (1 loop, 4 loops). Each round takes all of them in turn; the table has medians, and ratios to
+# the quiet times.
 set -euo pipefail
 
 contacts=${1:-500000}

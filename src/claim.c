@@ -101,7 +101,7 @@ typedef struct Picker
 
 /* ---------------------------------------------------------------- the queue */
 
-/* Begin with the highest priority that is left; at first that is any, and not asked of each entry. */
+/* Begin with the highest priority that is left. At first that is any: no entry is asked for it. */
 static void
 begin_below(Picker *picker)
 {

@@ -36,7 +36,7 @@ import time
 import psycopg2
 
 ROUND = 125  # histories
-PAUSE = 1.0  # seconds between two looks at the invariants
+PAUSE = 0.3  # seconds between two looks at the invariants
 ACTS = 3
 OPERATIONS = 2  # that each client does in an act
 MAX_FAILED = 10  # histories with something wrong, after which the run gives up
