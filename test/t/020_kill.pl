@@ -452,8 +452,14 @@ my @appenders = map {
 END
 } 1 .. 2;
 process($database);
+is($node->safe_psql($database, q{
+	SELECT count(*) FROM recall.recycle
+	WHERE state IN ('waiting', 'running') AND (error LIKE 'put off until the next run: %') IS NOT TRUE}),
+	'0', 'appending: what a run has not completed it has put off');
 ok($_->finish, 'appending: calls appended') foreach @appenders;
-process($database); # a batch that was in use for too long is put off to the next run
+process($database);
+is($node->safe_psql($database, q{SELECT count(*) FROM recall.recycle WHERE state IN ('waiting', 'running')}),
+	'0', 'appending: and the next one has done it');
 is($node->safe_psql($database, q{
 	SELECT d.contact_id FROM recall.dial d JOIN recall.call k ON k.tenant_id = d.tenant_id AND k.contact_id = d.contact_id
 	JOIN recall.recycle r ON r.tenant_id = d.tenant_id AND r.recycle_id = d.recycle_id
