@@ -75,30 +75,35 @@ compare_permits(const void *a, const void *b)
 static int
 compare_records(const void *a, const void *b)
 {
-	int64 left = ((const Report *) a)->record;
-	int64 right = ((const Report *) b)->record;
+	int64 left = (*(const Report *const *) a)->record;
+	int64 right = (*(const Report *const *) b)->record;
 
 	return (left > right) - (left < right);
 }
 
 /* Count the calls of each record, in the order of the records, in which everybody does. */
 static void
-tally_reports(int32 tenant, Report *reports, int count)
+tally_reports(int32 tenant, const Report *reports, int count)
 {
-	qsort(reports, count, sizeof(Report), compare_records);
-	for (int i = 0; i < count;)
+	const Report **recycled = palloc(sizeof(Report *) * (count + 1));
+	int number = 0;
+
+	for (int i = 0; i < count; i++)
+		if (reports[i].record != 0)
+			recycled[number++] = &reports[i];
+	qsort(recycled, number, sizeof(Report *), compare_records);
+	for (int i = 0; i < number;)
 	{
-		int64 record = reports[i].record;
+		int64 record = recycled[i]->record;
 		int64 dialled = 0;
 		int64 reached = 0;
 
-		for (; i < count && reports[i].record == record; i++)
+		for (; i < number && recycled[i]->record == record; i++)
 		{
 			dialled++;
-			reached += reports[i].fields[FAILURE_CAUSE].isnull;
+			reached += recycled[i]->fields[FAILURE_CAUSE].isnull;
 		}
-		if (record != 0)
-			recall_tally_calls(tenant, record, dialled, reached);
+		recall_tally_calls(tenant, record, dialled, reached);
 	}
 }
 

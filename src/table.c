@@ -290,6 +290,7 @@ recall_find_near(Search *search, Datum first, int64 second, int left)
 void
 recall_open_writer(Writer *writer, Relation table)
 {
+	memset(writer, 0, sizeof(Writer));
 	writer->table = table;
 	writer->executor = CreateExecutorState();
 	writer->target = makeNode(ResultRelInfo);
@@ -297,8 +298,6 @@ recall_open_writer(Writer *writer, Relation table)
 	CheckCmdReplicaIdentity(table, CMD_UPDATE);
 	ExecOpenIndices(writer->target, false);
 	writer->slot = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsVirtual);
-	writer->lenient = NIL;
-	writer->conflicts = false;
 }
 
 /* All of them, whatever they are called: while one is rebuilt concurrently, there are two of it. */
@@ -315,24 +314,16 @@ recall_be_lenient(Writer *writer)
 }
 
 void
-recall_close_writer(Writer *writer)
-{
-	ExecCloseIndices(writer->target);
-	ExecDropSingleTupleTableSlot(writer->slot);
-	FreeExecutorState(writer->executor);
-}
-
-void
 recall_copy_row(Writer *writer, TupleTableSlot *from)
 {
 	ExecCopySlot(writer->slot, from);
 }
 
 static void
-insert_index_entries(Writer *writer, bool is_update, bool only_summarizing)
+insert_index_entries(Writer *writer, TupleTableSlot *row, bool is_update, bool only_summarizing)
 {
 	writer->conflicts = false;
-	recall_insert_index_entries(writer->target, writer->slot, writer->executor, is_update,
+	recall_insert_index_entries(writer->target, row, writer->executor, is_update,
 								&writer->conflicts, writer->lenient, only_summarizing);
 	ResetPerTupleExprContext(writer->executor);
 }
@@ -348,7 +339,7 @@ recall_update(Writer *writer, ItemPointer row, Snapshot snapshot, bool waits)
 						   InvalidSnapshot, waits, &failure, &lock, &indexes);
 
 	if (outcome == TM_Ok && indexes != NO_INDEXES)
-		insert_index_entries(writer, true, ONLY_SUMMARIZING(indexes));
+		insert_index_entries(writer, writer->slot, true, ONLY_SUMMARIZING(indexes));
 	return outcome;
 }
 
@@ -382,12 +373,55 @@ recall_is_held(const Search *search)
 		   !TransactionIdIsCurrentTransactionId(holder) && TransactionIdIsInProgress(holder);
 }
 
+/*
+ * Write what is waiting: all rows of a page under one lock and with one record of the log, and then
+ * their entries in the indexes.
+ */
+static void
+write_waiting(Writer *writer)
+{
+	if (writer->number_waiting == 0)
+		return;
+	table_multi_insert(writer->table, writer->waiting, writer->number_waiting,
+					   GetCurrentCommandId(true), 0, NULL);
+	for (int i = 0; i < writer->number_waiting; i++)
+	{
+		insert_index_entries(writer, writer->waiting[i], false, false);
+		ExecClearTuple(writer->waiting[i]);
+	}
+	writer->number_waiting = 0;
+}
+
+/* The next slot for a row that waits. */
+static TupleTableSlot *
+free_slot(Writer *writer)
+{
+	TupleTableSlot **slot;
+
+	if (writer->number_waiting == MAX_WAITING)
+		write_waiting(writer);
+	slot = &writer->waiting[writer->number_waiting++];
+	if (*slot == NULL)
+		*slot = table_slot_create(writer->table, NULL);
+	return *slot;
+}
+
 void
 recall_insert(Writer *writer)
 {
 	ExecStoreVirtualTuple(writer->slot);
-	table_tuple_insert(writer->table, writer->slot, GetCurrentCommandId(true), 0, NULL);
-	insert_index_entries(writer, false, false);
+	ExecCopySlot(free_slot(writer), writer->slot);
+}
+
+void
+recall_close_writer(Writer *writer)
+{
+	write_waiting(writer);
+	ExecCloseIndices(writer->target);
+	ExecDropSingleTupleTableSlot(writer->slot);
+	for (int i = 0; i < MAX_WAITING && writer->waiting[i] != NULL; i++)
+		ExecDropSingleTupleTableSlot(writer->waiting[i]);
+	FreeExecutorState(writer->executor);
 }
 
 TM_Result

@@ -167,19 +167,24 @@ recall_known(const Search *search, AttrNumber column)
 }
 
 /* What writes rows of an open table and their entries in its indexes. There are no triggers. */
+#define MAX_WAITING 64
 typedef struct Writer
 {
 	Relation table;
 	EState *executor;
 	ResultRelInfo *target;
 	TupleTableSlot *slot; /* of the row to be written */
-	List *lenient;		  /* unique indexes in which a row may take the place of another: it is */
+	TupleTableSlot
+		*waiting[MAX_WAITING]; /* of rows that will be written together; made when used */
+	int number_waiting;
+	List *lenient;	/* unique indexes in which a row may take the place of another: it is */
 	bool conflicts; /* written all the same, and this is set, for the caller to take it back */
 } Writer;
 
 extern void recall_open_writer(Writer *writer, Relation table);
 /* Let rows take the places of others in all unique indexes but the primary key. */
 extern void recall_be_lenient(Writer *writer);
+/* Write what is waiting, and close it. */
 extern void recall_close_writer(Writer *writer);
 
 /* Put a copy of a row into the writer's slot, to be changed there. */
@@ -191,9 +196,10 @@ recall_set(Writer *writer, AttrNumber column, Datum value)
 	writer->slot->tts_isnull[column - 1] = false;
 }
 
-/* Write the slot: as another version of a row that a snapshot sees, or as a new row. What somebody
- * else is changing is waited for, or left. */
+/* Write the slot as another version of a row that a snapshot sees. What somebody else is changing
+ * is waited for, or left. */
 extern TM_Result recall_update(Writer *writer, ItemPointer row, Snapshot snapshot, bool waits);
+/* Write the slot as a new row, by and by: many together cost less. */
 extern void recall_insert(Writer *writer);
 /* Lock the row that was found, unless somebody else has it or has changed it. */
 extern bool recall_try_lock(Search *search);

@@ -76,6 +76,14 @@ BEGIN
 END $$;
 SELECT is(t.report_all(:many, :many_task), '1000 recorded, first 1000', 'a thousand reports in one');
 SELECT is((SELECT count(*) FROM recall.call WHERE tenant_id = :many), 1000::bigint, 'are a thousand calls');
+SELECT is((SELECT count(*) FROM recall.contact c JOIN recall.call k USING (tenant_id, contact_id) WHERE c.tenant_id = :many
+	AND k.number = c.numbers[1] AND k.attempt = 1 AND (k.failure_cause IS NULL) = (c.contact_id % 4 = 0)), 1000::bigint, 'each that of its contact');
+SET LOCAL enable_seqscan = off;
+SET LOCAL enable_bitmapscan = off;
+SELECT is((SELECT count(*) FROM generate_series(1, 1000) n, LATERAL (SELECT FROM recall.call WHERE tenant_id = :many AND contact_id = n AND attempt = 1) k),
+	1000::bigint, 'found by the index');
+RESET enable_seqscan;
+RESET enable_bitmapscan;
 SELECT is((SELECT count(*) FROM recall.dial WHERE tenant_id = :many), 0::bigint, 'and no permit');
 SELECT tenant AS auto, task AS auto_task FROM t.campaign(1000, 'failed after 10 min; limit 5') \gset
 SELECT recall.set_auto_recall(:auto, :auto_task, true);
