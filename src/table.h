@@ -173,9 +173,8 @@ typedef struct Writer
 	Relation table;
 	EState *executor;
 	ResultRelInfo *target;
-	TupleTableSlot *slot; /* of the row to be written */
-	TupleTableSlot
-		*waiting[MAX_WAITING]; /* of rows that will be written together; made when used */
+	TupleTableSlot *slot;				  /* of the row to be written */
+	TupleTableSlot *waiting[MAX_WAITING]; /* of rows to be written together; made when used */
 	int number_waiting;
 	List *lenient;	/* unique indexes in which a row may take the place of another: it is */
 	bool conflicts; /* written all the same, and this is set, for the caller to take it back */
