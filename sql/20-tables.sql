@@ -269,10 +269,10 @@ CREATE TABLE recall.recycle_tally (
 	PRIMARY KEY (tenant_id, recycle_id, slot)
 );
 COMMENT ON TABLE recall.recycle_tally IS
-'What became of a record''s re-dial rows, counted in slots so that calls that end at the same moment do not wait for each other.';
+'What became of a record''s re-dial rows, counted by each session on its own so that none waits for another.';
 COMMENT ON COLUMN recall.recycle_tally.tenant_id IS 'The tenant whose record it is.';
 COMMENT ON COLUMN recall.recycle_tally.recycle_id IS 'The recycle record.';
-COMMENT ON COLUMN recall.recycle_tally.slot IS 'One of 16 partial counts; a session uses the one of its process id.';
+COMMENT ON COLUMN recall.recycle_tally.slot IS 'Which partial count it is: each session that is at work has one of its own.';
 COMMENT ON COLUMN recall.recycle_tally.dialled IS 'Re-dial rows that became completed calls.';
 COMMENT ON COLUMN recall.recycle_tally.reached IS 'Those of them that were answered.';
 COMMENT ON COLUMN recall.recycle_tally.taken_out IS 'Re-dial rows that could not be dialled any more, for instance because the number is suppressed.';

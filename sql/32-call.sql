@@ -1,11 +1,16 @@
 /* Completed call data that came in from elsewhere: one call, or a table of them. */
 
+CREATE FUNCTION recall._tally_slot() RETURNS smallint
+LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_tally_slot';
+COMMENT ON FUNCTION recall._tally_slot() IS
+'The number of the slot in which this session counts: no other session that is at work has it.';
+
 CREATE FUNCTION recall._tally(tenant_id int, recycle_id bigint, dialled bigint, reached bigint, taken_out bigint DEFAULT 0) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
 	INSERT INTO recall.recycle_tally AS t (tenant_id, recycle_id, slot, dialled, reached, taken_out)
-	VALUES (_tally.tenant_id, _tally.recycle_id, pg_backend_pid() % 16, _tally.dialled, _tally.reached, _tally.taken_out)
+	VALUES (_tally.tenant_id, _tally.recycle_id, recall._tally_slot(), _tally.dialled, _tally.reached, _tally.taken_out)
 	ON CONFLICT (tenant_id, recycle_id, slot) DO UPDATE
 	SET dialled = t.dialled + excluded.dialled, reached = t.reached + excluded.reached, taken_out = t.taken_out + excluded.taken_out;
 END $$;

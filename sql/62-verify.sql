@@ -307,7 +307,7 @@ BEGIN ATOMIC
 	FROM recall.recycle_tally t
 	GROUP BY t.tenant_id, t.recycle_id
 	HAVING NOT EXISTS (SELECT FROM recall.recycle r WHERE r.tenant_id = t.tenant_id AND r.recycle_id = t.recycle_id)
-	OR least(sum(t.dialled), sum(t.reached), sum(t.taken_out)) < 0 OR min(t.slot) < 0 OR max(t.slot) > 15
+	OR least(sum(t.dialled), sum(t.reached), sum(t.taken_out)) < 0 OR min(t.slot) < 0
 
 	UNION ALL -- a record makes at most one re-dial row for a contact
 	SELECT 'a record re-dials a contact once', e.tenant_id, 'recycle ' || e.recycle_id, format('contact %s: %s times', e.contact_id, count(*))

@@ -1030,6 +1030,153 @@ BEGIN
 	RETURN cardinality(events);
 END $$;
 
+/* Each session that is at work counts in a slot of its own. */
+CREATE FUNCTION recall._tally_slot() RETURNS smallint
+LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_tally_slot';
+COMMENT ON FUNCTION recall._tally_slot() IS
+'The number of the slot in which this session counts: no other session that is at work has it.';
+
+CREATE OR REPLACE FUNCTION recall._tally(tenant_id int, recycle_id bigint, dialled bigint, reached bigint, taken_out bigint DEFAULT 0) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+	INSERT INTO recall.recycle_tally AS t (tenant_id, recycle_id, slot, dialled, reached, taken_out)
+	VALUES (_tally.tenant_id, _tally.recycle_id, recall._tally_slot(), _tally.dialled, _tally.reached, _tally.taken_out)
+	ON CONFLICT (tenant_id, recycle_id, slot) DO UPDATE
+	SET dialled = t.dialled + excluded.dialled, reached = t.reached + excluded.reached, taken_out = t.taken_out + excluded.taken_out;
+END $$;
+
+COMMENT ON TABLE recall.recycle_tally IS
+'What became of a record''s re-dial rows, counted by each session on its own so that none waits for another.';
+COMMENT ON COLUMN recall.recycle_tally.slot IS 'Which partial count it is: each session that is at work has one of its own.';
+
+CREATE OR REPLACE FUNCTION recall._record_faults() RETURNS SETOF recall._fault
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	-- What became of each contact that a record re-dials: a permit, or a call.
+	WITH redialled AS MATERIALIZED (
+		SELECT d.tenant_id, d.recycle_id, d.batch_id, d.contact_id, d.attempt, false AS is_call, false AS is_reached
+		FROM recall.dial d
+		WHERE d.recycle_id IS NOT NULL
+		UNION ALL
+		SELECT k.tenant_id, k.recycle_id, k.batch_id, k.contact_id, k.attempt, true, k.failure_cause IS NULL
+		FROM recall.call k
+		WHERE k.recycle_id IS NOT NULL
+	), counted AS MATERIALIZED (
+		SELECT r.tenant_id, r.recycle_id, r.emitted, r.withdrawn, coalesce(t.dialled, 0) AS dialled, coalesce(t.reached, 0) AS reached,
+			coalesce(t.taken_out, 0) AS taken_out, coalesce(e.queued, 0) AS queued, coalesce(e.calls, 0) AS calls,
+			coalesce(e.reached, 0) AS reached_calls
+		FROM recall.recycle r
+		LEFT JOIN (SELECT i.tenant_id, i.recycle_id, sum(i.dialled) AS dialled, sum(i.reached) AS reached, sum(i.taken_out) AS taken_out
+			FROM recall.recycle_tally i GROUP BY 1, 2) t ON t.tenant_id = r.tenant_id AND t.recycle_id = r.recycle_id
+		LEFT JOIN (SELECT i.tenant_id, i.recycle_id, count(*) FILTER (WHERE NOT i.is_call) AS queued, count(*) FILTER (WHERE i.is_call) AS calls,
+				count(*) FILTER (WHERE i.is_reached) AS reached
+			FROM redialled i GROUP BY 1, 2) e ON e.tenant_id = r.tenant_id AND e.recycle_id = r.recycle_id
+	), whole AS MATERIALIZED ( -- tenants of which no contact was ever removed; of others, calls and places of records may be gone
+		SELECT n.tenant_id
+		FROM recall.counter n
+		WHERE n.kind = 'contact' AND n.last_id = (SELECT count(*) FROM recall.contact c WHERE c.tenant_id = n.tenant_id)
+	), numbered AS ( -- contacts in the order in which a record comes to them; a record is at one of them
+		SELECT c.tenant_id, c.batch_id, c.contact_id, row_number() OVER (PARTITION BY c.tenant_id, c.batch_id ORDER BY c.contact_id) AS nth
+		FROM recall.contact c
+	), place AS MATERIALIZED (
+		SELECT r.tenant_id, r.recycle_id, p.what, p.contact_id, n.nth
+		FROM recall.recycle r
+		CROSS JOIN LATERAL (VALUES ('start_after', r.start_after), ('last_contact', r.last_contact), ('last_emitted', r.last_emitted)) p(what, contact_id)
+		LEFT JOIN numbered n ON n.tenant_id = r.tenant_id AND n.batch_id = r.batch_id AND n.contact_id = p.contact_id
+		WHERE p.contact_id <> 0
+	)
+
+	-- There are no foreign keys.
+	SELECT 'a record belongs to a batch', r.tenant_id, 'recycle ' || r.recycle_id, 'batch ' || r.batch_id
+	FROM recall.recycle r
+	WHERE NOT EXISTS (SELECT FROM recall.batch b WHERE b.tenant_id = r.tenant_id AND b.batch_id = r.batch_id)
+
+	UNION ALL -- each re-dial row that was made is somewhere: none is lost, none is there twice
+	SELECT 'what a record emitted was taken back, was dialled, or is in the queue', c.tenant_id, 'recycle ' || c.recycle_id,
+		format('emitted %s, withdrawn %s, taken out %s, dialled %s, queued %s', c.emitted, c.withdrawn, c.taken_out, c.dialled, c.queued)
+	FROM counted c
+	WHERE c.emitted <> c.withdrawn + c.taken_out + c.dialled + c.queued
+
+	UNION ALL -- a report counts in the transaction that appends the call
+	SELECT 'what a record counts as dialled and reached are its calls', c.tenant_id, 'recycle ' || c.recycle_id,
+		format('dialled %s, calls %s; reached %s, answered %s', c.dialled, c.calls, c.reached, c.reached_calls)
+	FROM counted c
+	WHERE c.dialled < c.calls OR c.reached < c.reached_calls
+	OR (c.dialled, c.reached) <> (c.calls, c.reached_calls) AND c.tenant_id IN (SELECT w.tenant_id FROM whole w)
+
+	UNION ALL -- a slot alone may be below nothing: a correction counts in another than the call did
+	SELECT 'counts are of a record, and none is below nothing', t.tenant_id, 'recycle ' || t.recycle_id, format('slots %s to %s', min(t.slot), max(t.slot))
+	FROM recall.recycle_tally t
+	GROUP BY t.tenant_id, t.recycle_id
+	HAVING NOT EXISTS (SELECT FROM recall.recycle r WHERE r.tenant_id = t.tenant_id AND r.recycle_id = t.recycle_id)
+	OR least(sum(t.dialled), sum(t.reached), sum(t.taken_out)) < 0 OR min(t.slot) < 0
+
+	UNION ALL -- a record makes at most one re-dial row for a contact
+	SELECT 'a record re-dials a contact once', e.tenant_id, 'recycle ' || e.recycle_id, format('contact %s: %s times', e.contact_id, count(*))
+	FROM redialled e
+	GROUP BY e.tenant_id, e.recycle_id, e.contact_id
+	HAVING count(*) > 1
+
+	UNION ALL -- a re-dial row is made by a record of the batch, for somebody who was called, when it comes to the contact
+	SELECT 'what a record re-dials is of its batch, behind its start, and was called before', e.tenant_id, 'recycle ' || e.recycle_id,
+		format('contact %s, attempt %s', e.contact_id, e.attempt)
+	FROM redialled e
+	LEFT JOIN recall.recycle r ON r.tenant_id = e.tenant_id AND r.recycle_id = e.recycle_id
+	WHERE NOT (r.batch_id = e.batch_id AND r.emitted > 0 AND e.attempt > 1
+		AND (e.contact_id > r.start_after AND (r.wrapped OR e.contact_id <= r.last_contact) OR r.wrapped AND e.contact_id <= r.last_contact)) IS NOT FALSE
+
+	UNION ALL -- what matches beyond the cap is over it; short of the cap nothing is left out
+	SELECT 'a record leaves out who matches only at its cap', r.tenant_id, 'recycle ' || r.recycle_id,
+		format('matched %s, emitted %s, cap %s', r.matched, r.emitted, r.cap)
+	FROM recall.recycle r
+	WHERE r.emitted < r.matched AND r.emitted < r.cap OR (r.emitted > 0) <> (r.last_emitted IS NOT NULL)
+
+	UNION ALL -- a chunk ends at a contact, and the next begins behind it
+	SELECT 'a record stands at a contact of its batch', p.tenant_id, 'recycle ' || p.recycle_id, format('%s %s', p.what, p.contact_id)
+	FROM place p
+	WHERE p.nth IS NULL
+	AND (p.tenant_id IN (SELECT w.tenant_id FROM whole w)
+		OR EXISTS (SELECT FROM recall.contact c WHERE c.tenant_id = p.tenant_id AND c.contact_id = p.contact_id))
+
+	UNION ALL -- everybody between is judged once; contacts may be added behind a record that wrapped, after it did
+	SELECT 'a record has judged whom it has passed', r.tenant_id, 'recycle ' || r.recycle_id,
+		format('judged %s, passed %s', r.judged, x.passed)
+	FROM recall.recycle r
+	LEFT JOIN place s ON s.tenant_id = r.tenant_id AND s.recycle_id = r.recycle_id AND s.what = 'start_after'
+	LEFT JOIN place l ON l.tenant_id = r.tenant_id AND l.recycle_id = r.recycle_id AND l.what = 'last_contact'
+	CROSS JOIN LATERAL (SELECT coalesce(l.nth, 0) - coalesce(s.nth, 0)
+		+ CASE WHEN r.wrapped THEN (SELECT count(*) FROM recall.contact c WHERE c.tenant_id = r.tenant_id AND c.batch_id = r.batch_id) ELSE 0 END AS passed) x
+	WHERE NOT r.wrapped AND r.judged < x.passed OR r.judged > x.passed AND r.tenant_id IN (SELECT w.tenant_id FROM whole w)
+
+	UNION ALL -- one that starts in the middle comes back to where it started
+	SELECT 'a completed record went all the way round', r.tenant_id, 'recycle ' || r.recycle_id,
+		format('from %s to %s', r.start_after, r.last_contact)
+	FROM recall.recycle r
+	WHERE r.state = 'completed' AND r.start_after > 0
+	AND (NOT r.wrapped OR r.last_contact <> r.start_after AND r.tenant_id IN (SELECT w.tenant_id FROM whole w))
+
+	UNION ALL -- a unique index keeps it; a damaged one would not
+	SELECT 'a batch has one unfinished record', r.tenant_id, 'batch ' || r.batch_id, format('%s records', count(*))
+	FROM recall.recycle r
+	WHERE r.state IN ('waiting', 'running', 'paused', 'failed')
+	GROUP BY r.tenant_id, r.batch_id
+	HAVING count(*) > 1
+
+	UNION ALL -- finishing a batch ends its record, and before it is started nobody asks for one
+	SELECT 'an unfinished record is of a batch at work', r.tenant_id, 'recycle ' || r.recycle_id, format('%s, batch %s is %s', r.state, r.batch_id, b.state)
+	FROM recall.recycle r
+	JOIN recall.batch b ON b.tenant_id = r.tenant_id AND b.batch_id = r.batch_id
+	WHERE r.state IN ('waiting', 'running', 'paused', 'failed') AND b.state NOT IN ('started', 'suspended')
+
+	UNION ALL -- a move sets them
+	SELECT 'times and error of a record are those of its state', r.tenant_id, 'recycle ' || r.recycle_id, r.state::text
+	FROM recall.recycle r
+	WHERE (r.finished_at IS NOT NULL) <> (r.state IN ('completed', 'cancelled'))
+	OR r.started_at IS NULL AND (r.state IN ('running', 'paused', 'completed', 'failed') OR r.judged > 0)
+	OR r.error IS NULL AND r.state = 'failed' OR r.error IS NOT NULL AND r.state = 'completed';
+END;
+
 /*
  * Nobody makes a column, a function or a domain of internal types: an upgrade could not change them then. The row types of tables
  * stay as they are: pg_dump would warn of each.

@@ -44,6 +44,15 @@
 #define BLOCKS_FETCHED(statistics) ((statistics)->t_counts.t_blocks_fetched)
 #endif
 
+/* PostgreSQL 17 numbers sessions anew. */
+#if PG_VERSION_NUM >= 170000
+#include "storage/procnumber.h"
+#define SESSION_NUMBER MyProcNumber
+#else
+#include "storage/backendid.h"
+#define SESSION_NUMBER MyBackendId
+#endif
+
 /* PostgreSQL 18 counts what a scan reads for EXPLAIN. */
 #if PG_VERSION_NUM >= 180000
 #define recall_index_beginscan(table, index, snapshot, number_keys)                                \

@@ -2,9 +2,10 @@
  * tally.c
  *		Counting what became of a recycle record's re-dial rows.
  *
- * A record is counted in slots, so that calls which end at the same moment do not wait for each
- * other. Nearly always the slot of this process is there and can be counted up in place; the first
- * time it is made in SQL, which knows what to do when two make it at once.
+ * A record is counted in slots, one for each session that the server runs at a time, so that nobody
+ * who reports waits for anybody else. Nearly always the slot of this session is there and can be
+ * counted up in place; the first time it is made in SQL. Two may be after the same one all the
+ *same: a prepared transaction keeps that of a session which has gone.
  */
 #include "tally.h"
 
@@ -12,12 +13,25 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
 #include "parser/parse_func.h"
 #include "table.h"
 #include "utils/snapmgr.h"
 
-#define SLOTS 16
+PG_FUNCTION_INFO_V1(recall_tally_slot);
+
+/* The slot of this session: no other that is at work has its number, and that is small. */
+static int16
+own_slot(void)
+{
+	return SESSION_NUMBER & PG_INT16_MAX;
+}
+
+/* _tally_slot() returns smallint */
+Datum
+recall_tally_slot(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT16(own_slot());
+}
 
 static bool
 count_up(int32 tenant, int64 record, int64 dialled, int64 reached)
@@ -30,7 +44,7 @@ count_up(int32 tenant, int64 record, int64 dialled, int64 reached)
 	recall_open_search(&slots, &recall_recycle_tally_pkey, 3, RowExclusiveLock,
 					   GetActiveSnapshot());
 	if (recall_find3(&slots, Int32GetDatum(tenant), Int64GetDatum(record),
-					 Int16GetDatum(MyProcPid % SLOTS)))
+					 Int16GetDatum(own_slot())))
 	{
 		dialled += DatumGetInt64(recall_known(&slots, RECYCLE_TALLY_dialled));
 		reached += DatumGetInt64(recall_known(&slots, RECYCLE_TALLY_reached));

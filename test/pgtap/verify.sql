@@ -115,7 +115,7 @@ INSERT INTO t.plant (check_name, statement, record, detail, further) VALUES
 ('what a record counts as dialled and reached are its calls', 'UPDATE recall.recycle_tally SET reached = 2 WHERE (tenant_id, recycle_id) = (%, 1)',
 	'recycle 1', 'dialled 2, calls 2; reached 2, answered 1', '{}'),
 ('counts are of a record, and none is below nothing', 'INSERT INTO recall.recycle_tally VALUES (%, 77, 0, 0, 0, 0)', 'recycle 77', 'slots 0 to 0', '{}'),
-('counts are of a record, and none is below nothing', 'INSERT INTO recall.recycle_tally VALUES (%, 3, 16, 0, 0, 0)', 'recycle 3', 'slots 16 to 16', '{}'),
+('counts are of a record, and none is below nothing', 'INSERT INTO recall.recycle_tally VALUES (%, 3, -1, 0, 0, 0)', 'recycle 3', 'slots -1 to -1', '{}'),
 ('a record re-dials a contact once', $$INSERT INTO recall.call (tenant_id, attempt, batch_id, contact_id, started_at, ended_at, recorded_at, number, failure_cause, recycle_id)
 	VALUES (%, 3, 1, 2, now(), now(), now(), t.number(2), 'busy', 1)$$, 'recycle 1', 'contact 2: 2 times',
 	ARRAY['what a record counts as dialled and reached are its calls|recycle 1|dialled 2, calls 3; reached 1, answered 1']),
