@@ -9,6 +9,7 @@
 #include "as_owner.h"
 
 #include "miscadmin.h"
+#include "storage/proc.h"
 #include "utils/guc.h"
 
 static void
@@ -19,15 +20,15 @@ set_here(const char *name, const char *value)
 }
 
 void
-recall_begin_as_owner(AsOwner *before, const char *lock_timeout)
+recall_begin_as_owner(AsOwner *before, int lock_timeout)
 {
 	GetUserIdAndSecContext(&before->user, &before->security);
 	SetUserIdAndSecContext(recall_extension_owner(),
 						   before->security | SECURITY_LOCAL_USERID_CHANGE);
 	before->settings = NewGUCNestLevel();
 	set_here("search_path", "pg_catalog, pg_temp");
-	if (lock_timeout != NULL)
-		set_here("lock_timeout", lock_timeout);
+	if (lock_timeout != 0 && (LockTimeout == 0 || LockTimeout > lock_timeout))
+		set_here("lock_timeout", psprintf("%d", lock_timeout));
 }
 
 void

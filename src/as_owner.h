@@ -15,9 +15,10 @@ typedef struct AsOwner
 	int settings;
 } AsOwner;
 
-/* From here on the user is the owner, the search_path is pinned, and locks are waited for so long.
- * An error brings back what was before, as the end of its transaction or savepoint does. */
-extern void recall_begin_as_owner(AsOwner *before, const char *lock_timeout);
+/* From here on the user is the owner, the search_path is pinned, and locks are waited for no longer
+ * than so many milliseconds, unless these are 0. An error brings back what was before, as the end
+ * of its transaction or savepoint does. */
+extern void recall_begin_as_owner(AsOwner *before, int lock_timeout);
 extern void recall_end_as_owner(const AsOwner *before);
 
 #endif /* RECALL_AS_OWNER_H */

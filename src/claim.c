@@ -37,8 +37,8 @@ PG_FUNCTION_INFO_V1(recall_claim);
 extern Datum recall_is_open(PG_FUNCTION_ARGS);
 
 #define MAX_ROWS 10000
-#define MAX_DIALER 200 /* characters */
-#define LOCK_TIMEOUT "1s"
+#define MAX_DIALER 200	  /* characters */
+#define LOCK_TIMEOUT 1000 /* milliseconds */
 
 /* The columns that claim() returns. */
 enum

@@ -284,7 +284,7 @@ report_otherwise(int32 tenant, const Report *report)
 		values[FAILURE_CAUSE + 1] = CStringGetTextDatum(
 			DatumGetCString(DirectFunctionCall1(enum_out, report->fields[FAILURE_CAUSE].value)));
 
-	recall_begin_as_owner(&before, NULL);
+	recall_begin_as_owner(&before, 0);
 	SPI_connect();
 	if (SPI_execute_plan(report_plan(), values, nulls, false, 1) != SPI_OK_SELECT)
 		elog(ERROR, "_report() gave %s", SPI_result_code_string(SPI_result));

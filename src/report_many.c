@@ -269,7 +269,7 @@ report_otherwise(FunctionCallInfo fcinfo)
 	int number_types;
 	AsOwner before;
 
-	recall_begin_as_owner(&before, NULL);
+	recall_begin_as_owner(&before, 0);
 	get_func_signature(fcinfo->flinfo->fn_oid, &types, &number_types);
 	fmgr_info(LookupFuncName(list_make2(makeString("recall"), makeString("_report_many")),
 							 number_types, types, false),

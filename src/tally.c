@@ -66,7 +66,7 @@ make_slot(int32 tenant, int64 record, int64 dialled, int64 reached)
 	Oid types[] = { INT4OID, INT8OID, INT8OID, INT8OID, INT8OID };
 	AsOwner before;
 
-	recall_begin_as_owner(&before, NULL);
+	recall_begin_as_owner(&before, 0);
 	OidFunctionCall5(
 		LookupFuncName(list_make2(makeString("recall"), makeString("_tally")), 5, types, false),
 		Int32GetDatum(tenant), Int64GetDatum(record), Int64GetDatum(dialled),

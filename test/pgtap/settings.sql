@@ -51,5 +51,24 @@ SELECT is(t.answers_under(s.settings, :tenant, :batch), :'plain'::text, s.settin
 	('SET LOCAL xmloption = document'), ('SET LOCAL timezone_abbreviations = ''India'''), ('SET LOCAL lock_timeout = 1000'), ('SET LOCAL default_transaction_isolation = serializable')
 ) AS s(settings);
 
+/* What a claim does in SQL waits for a lock as long as the session would, and for a second at most. */
+
+CREATE FUNCTION t.tell_timeout() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE 'waits for %', current_setting('lock_timeout');
+END $$;
+CREATE TRIGGER tell_timeout BEFORE UPDATE OR DELETE ON recall.dial FOR EACH STATEMENT EXECUTE FUNCTION t.tell_timeout();
+SELECT tenant AS limited, task AS limited_task FROM t.campaign(3, 'busy after 1 h; limit 10 per 7 days per number') \gset
+CREATE FUNCTION t.claim_under(timeout text, tenant int, task bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM set_config('lock_timeout', timeout, true);
+	PERFORM recall.claim(tenant, task, 1);
+END $$;
+SELECT throws_ok(format('SELECT t.claim_under(%L, %s, %s)', s.timeout, :limited, :limited_task), 'P0001', 'waits for ' || s.most, 'lock_timeout ' || s.timeout)
+FROM (VALUES ('0', '1s'), ('1h', '1s'), ('1001', '1s'), ('1000', '1s'), ('999', '999ms'), ('20ms', '20ms')) AS s(timeout, most);
+DROP TRIGGER tell_timeout ON recall.dial;
+SELECT t.claim_under('20ms', :limited, :limited_task);
+SELECT is(current_setting('lock_timeout'), '20ms', 'afterwards it is as it was');
+
 SELECT * FROM finish();
 ROLLBACK;
