@@ -175,8 +175,13 @@ BEGIN
 	RETURN QUERY EXECUTE 'EXPLAIN (COSTS OFF) ' || statement;
 END $$;
 SELECT is_empty(format($$SELECT p FROM t.plan('SELECT * FROM recall._source_calls(%s, ''source'', now())') p WHERE p ~ 'contact_by_batch'$$, :fresh), 'not by the batch');
+SELECT current_setting('server_version_num')::int < 180000 AS goes_by_batch \gset
+\if :goes_by_batch
 SELECT isnt_empty(format($$SELECT p FROM t.plan('SELECT (SELECT i.batch_id FROM recall.contact i WHERE i.tenant_id = %s AND i.contact_id = s.contact_id) FROM source s') p WHERE p ~ 'contact_by_batch'$$, :fresh),
 	'which it would do by itself');
+\else
+SELECT skip('PostgreSQL 18 and later go another way by themselves', 1);
+\endif
 SELECT is(recall.record_calls(:fresh, 'source'), 10::bigint, 'and all are found');
 SELECT is(recall._contact(:fresh, 10), (SELECT c FROM recall.contact c WHERE c.tenant_id = :fresh AND c.contact_id = 10), 'a contact by its key is the row');
 SELECT is(recall._contact(:fresh, 11), NULL, 'or null');
