@@ -95,7 +95,7 @@ BEGIN
 	RETURN seen;
 END $$;
 
-SELECT recall.issue_token(:acme, '{read}', subject => 'agnes') AS read \gset
+SELECT recall.issue_token(:acme, '{read}', '1 h', 'agnes') AS read \gset
 SELECT recall.issue_token(:acme, '{dial,recycle,manage}', '1 h') AS work \gset
 SELECT recall.issue_token(:bell, '{read,manage,recycle,dial}', '1 s'::interval * 3600, 'bert') AS bell_all \gset
 SELECT matches(:'read'::text, '^recall1\.[0-9a-f]+$', 'a token is a version and hexadecimal digits');
@@ -193,7 +193,7 @@ SELECT is(t.inside(recall.issue_token(:acme, '{dial,read,dial,read,dial,read,dia
 CREATE ROLE t_pool2;
 SELECT recall.admit_pool('t_pool2');
 SELECT t.refused(format('SELECT recall.issue_token(%s, ''{read}'')', :acme), '22023', 'there are several pools', 'Name the role that may use the token.', 'issue_token(): for which pool?');
-SELECT recall.issue_token(:acme, '{read}', role => 't_pool2') AS second \gset
+SELECT recall.issue_token(:acme, '{read}', '1 h', role => 't_pool2') AS second \gset
 SELECT is(t.inside(:'second', t.tenants_of('task_overview'), 't_pool2'), :acme::text, 'a token for the second pool');
 CREATE TABLE t.refusal AS SELECT E'42501: permission denied for the token\n'
 	'HINT: It may have been changed on its way, have ended, or be meant for another role or database; get a new one.' AS text;
@@ -467,7 +467,7 @@ SELECT t.refused(format('SELECT recall.rotate_token_key(%s)', x.grace), '22023',
 FROM (VALUES ('NULL', 'null'), ($$'-1 s'$$, '-00:00:01'), ($$'61 min'$$, '01:01:00')) AS x(grace, shown);
 
 SELECT recall.rotate_token_key('10 min');
-SELECT recall.issue_token(:acme, '{read}') AS newer \gset
+SELECT recall.issue_token(:acme, '{read}', '1 h') AS newer \gset
 SELECT is(t.inside(k.token, t.tenants_of('task_overview')), :acme::text, format('in the grace, a token of the %s key is good', k.key)) FROM (VALUES ('old', :'read'), ('new', :'newer')) AS k(key, token);
 SELECT isnt(substr(:'read', 9, 16), substr(:'newer', 9, 16), 'which are two');
 SAVEPOINT before;
@@ -479,7 +479,7 @@ ROLLBACK TO before;
 SELECT recall.rotate_token_key();
 SELECT is(t.outcome(format('SELECT recall.enter(%L)', k.token), 't_pool'), (SELECT text FROM t.refusal), format('without a grace, the %s token is void', k.key)) FROM (VALUES ('first', :'read'), ('second', :'newer')) AS k(key, token);
 SELECT is((SELECT count(*) FROM recall.token_key), 1::bigint, 'there is one key');
-SELECT recall.issue_token(:acme, '{read,manage}') AS read \gset
+SELECT recall.issue_token(:acme, '{read,manage}', '1 h') AS read \gset
 SELECT is(t.inside(:'read', t.tenants_of('task_overview')), :acme::text, 'which is good');
 SAVEPOINT before;
 DELETE FROM recall.token_key;
