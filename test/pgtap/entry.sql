@@ -95,7 +95,7 @@ BEGIN
 	RETURN seen;
 END $$;
 
-SELECT recall.issue_token(:acme, '{read}', '1 h', 'agnes') AS read \gset
+SELECT recall.issue_token(:acme, '{read}', subject => 'agnes') AS read \gset
 SELECT recall.issue_token(:acme, '{dial,recycle,manage}', '1 h') AS work \gset
 SELECT recall.issue_token(:bell, '{read,manage,recycle,dial}', '1 s'::interval * 3600, 'bert') AS bell_all \gset
 SELECT matches(:'read'::text, '^recall1\.[0-9a-f]+$', 'a token is a version and hexadecimal digits');
@@ -155,6 +155,7 @@ SELECT is((SELECT concat_ws(' ', role, kind, record_id, action, detail - 'until'
 	format('%s token t_pool issue {"rights": ["read"], "subject": "agnes"}', current_user), 'issuing is in the audit');
 SELECT is((SELECT (detail ->> 'until')::timestamptz - at BETWEEN '4 min 50 s' AND '5 min' FROM recall.audit WHERE tenant_id = :acme AND kind = 'token' ORDER BY at LIMIT 1),
 	true, 'with its end, by default after five minutes');
+SELECT recall.issue_token(:acme, '{read}', '1 h', 'agnes') AS read \gset
 
 /* Issuing */
 
