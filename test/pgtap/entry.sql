@@ -155,7 +155,6 @@ SELECT is((SELECT concat_ws(' ', role, kind, record_id, action, detail - 'until'
 	format('%s token t_pool issue {"rights": ["read"], "subject": "agnes"}', current_user), 'issuing is in the audit');
 SELECT is((SELECT (detail ->> 'until')::timestamptz - at BETWEEN '4 min 50 s' AND '5 min' FROM recall.audit WHERE tenant_id = :acme AND kind = 'token' ORDER BY at LIMIT 1),
 	true, 'with its end, by default after five minutes');
-SELECT recall.issue_token(:acme, '{read}', '1 h', 'agnes') AS read \gset
 
 /* Issuing */
 
@@ -233,6 +232,7 @@ BEGIN ATOMIC
 END;
 SELECT is(t.forge(:acme, 't_pool', (SELECT (detail ->> 'until')::timestamptz FROM recall.audit WHERE tenant_id = :acme AND kind = 'token' ORDER BY at LIMIT 1), '{read}', 'agnes'),
 	:'read', 'a token says what it should, and is signed with HMAC-SHA-256');
+SELECT recall.issue_token(:acme, '{read}', '1 h', 'agnes') AS read \gset
 SELECT is(t.inside(t.forge(:acme, 't_pool', now() + '1 h', '{read}'), t.tenants_of('task_overview')), :acme::text, 'who has the key makes tokens');
 
 SELECT is(t.inside(recall._sign_token(:acme, 't_pool', x.rights, now() + interval '1 h', x.subject), 'SELECT recall._subject()', current_user), x.answer, x.what) FROM (VALUES
