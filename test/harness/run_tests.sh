@@ -94,7 +94,7 @@ run_pgtap()
 	[ $# -gt 0 ] || return 0
 	say "pgtap: $# files"
 	{
-		psql -qX -v ON_ERROR_STOP=1 -d "$database" -c 'CREATE EXTENSION recall' -c 'CREATE EXTENSION pgtap' &&
+		PGOPTIONS='' psql -qX -v ON_ERROR_STOP=1 -d "$database" -c 'CREATE EXTENSION recall' -c 'CREATE EXTENSION pgtap' &&
 			TALLY_RUNNER=pgtap pg_prove --harness Tally --norc --nocolor --nocount --dbname "$database" "$@"
 	} || status=$?
 	settle pgtap "$status" "$@"
