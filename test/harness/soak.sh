@@ -26,14 +26,6 @@ clean_environment
 # shellcheck disable=SC2034
 more_packages=(python3-psycopg2)
 ensure_packages
-make_workspace soak
-trap remove_workspace EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-copy_checkout
-as_owner test/harness/server.sh "$major" recall_soak
-as_owner psql -qX -d recall_soak -c 'CREATE EXTENSION recall'
-
 # Keep what there is to know of what was wrong.
 keep()
 {
@@ -42,6 +34,22 @@ keep()
 	find "$work/data" -maxdepth 1 -type f -exec cp {} "$kept" \;
 	say "kept: $kept"
 }
+
+# Clean up, however the run ended.
+finish()
+{
+	trap '' INT TERM
+	keep
+	remove_workspace
+}
+
+make_workspace soak
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+copy_checkout
+as_owner test/harness/server.sh "$major" recall_soak
+as_owner psql -qX -d recall_soak -c 'CREATE EXTENSION recall'
 
 status=0
 if [ "$histories" -gt 0 ]; then
@@ -54,5 +62,4 @@ if [ "$kills" -gt 0 ]; then
 	as_owner /usr/bin/python3 -u test/soak/kills.py --kills "$kills" --seed "$seed" --clients "${CLIENTS:-6}" \
 		--folder "$work/data" --progress || status=$?
 fi
-keep
-exit "$status"
+[ "$status" -eq 0 ]
