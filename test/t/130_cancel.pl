@@ -87,12 +87,13 @@ sub wait_for_work
 	return 0;
 }
 
-# Run a statement, cancelled after so many seconds: its output and errors, and how long it took to obey.
+# Run a statement, cancelled after so many seconds: its output and errors, and how long it took to obey. The session ends by itself,
+# for it may be through before it was seen at work.
 sub run_cancelled
 {
 	my ($statement, $delay) = @_;
 	my ($out, $err) = ('', '');
-	my $session = start_session(\"BEGIN;\n$statement /* long */;\nROLLBACK;\nSELECT 'still here';\n", \$out, \$err, '-f', '-');
+	my $session = start_session(\"BEGIN;\n$statement /* long */;\nROLLBACK;\nSELECT 'still here';\n\\q\n", \$out, \$err, '-f', '-');
 
 	my $at_work = wait_for_work($session);
 	sleep $delay if $at_work;
@@ -108,11 +109,11 @@ sub is_cancelled
 	my $before = state_of_database();
 	my ($out, $err, $seconds);
 
-	for (1 .. 8)
+	for (1 .. 20)
 	{
 		($out, $err, $seconds) = run_cancelled($statement, $delay);
 		last if $err ne '';
-		$delay /= 3;
+		$delay /= 2;
 	}
 	note(sprintf('%s: obeyed in %.2f s', $what, $seconds));
 	like($err, qr/^(?:psql:[^ ]* )?ERROR:  57014$/m, "$what: cancelled");
