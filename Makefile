@@ -56,7 +56,7 @@ check-majors:
 # The tests, with what finds faults of memory; narrowed like check, and PLANT=stack shows that it would (planted_fault.h has more).
 # Those under valgrind, and those on a server that checks itself, are the ones that reach most of the C code: others take hours.
 # With caches discarded they take hours, too, but for one that is made for it.
-SLOW_TESTS = $(if $(DISCARD_CACHES),caches,$(ALL_SLOW_TESTS))
+SLOW_TESTS = $(if $(filter-out 0,$(DISCARD_CACHES)),caches,$(ALL_SLOW_TESTS))
 ALL_SLOW_TESTS = caches calling_hours policy transition story claim admission report report_many lease entry judge rights mask erase walk callback per_number
 sanitize:
 	@INSTRUMENT=sanitize ONLY="$(or $(ONLY),regress isolation pgtap)" test/harness/check.sh

@@ -4,8 +4,8 @@
  *
  * A record is counted in slots, one for each session that the server runs at a time, so that nobody
  * who reports waits for anybody else. Nearly always the slot of this session is there and can be
- * counted up in place; the first time it is made in SQL. Two may be after the same one all the
- *same: a prepared transaction keeps that of a session which has gone.
+ * counted up in place; the first time it is made in SQL. Two may still be after the same one: a
+ * prepared transaction keeps that of a session which has gone.
  */
 #include "tally.h"
 

@@ -34,7 +34,7 @@ sub alike
 {
 	my %by_place;
 
-	for my $opened (1 .. 17)
+	for (1 .. 17)
 	{
 		my $session = $node->background_psql('postgres');
 		my $place = $session->query_safe('SELECT pg_backend_pid() % 16');
