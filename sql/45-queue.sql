@@ -15,19 +15,6 @@ LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'recall_begin_walk';
 COMMENT ON FUNCTION recall._begin_walk(regclass, int, bigint, timestamptz) IS
 'Where to begin in a queue; nulls: at its front. Only a walk that read much in vain, a short while ago, leaves such a bookmark.';
 
-CREATE FUNCTION recall._set_out() RETURNS boolean
-LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'recall_set_out';
-COMMENT ON FUNCTION recall._set_out() IS 'Notes that a part of the walk begins; true.';
-
-CREATE FUNCTION recall._pass() RETURNS boolean
-LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'recall_pass';
-COMMENT ON FUNCTION recall._pass() IS 'Notes that the walk has come to a permit, or that this part of it is over; true.';
-
-CREATE FUNCTION recall._end_walk(priority int, due_at timestamptz, contact_id bigint) RETURNS void
-LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'recall_end_walk';
-COMMENT ON FUNCTION recall._end_walk(int, timestamptz, bigint) IS
-'Ends a walk that left nothing to do up to a permit, null: none was due; leaves a bookmark there when much was read in vain.';
-
 CREATE FUNCTION recall._rest(at_least interval) RETURNS void
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'recall_rest';
 COMMENT ON FUNCTION recall._rest(interval) IS

@@ -3,8 +3,10 @@
  *		Claiming: a dialer takes permits, and may ring when the claim has committed.
  *
  * Nearly all permits are plain: due, within the hours, and nothing more is to be asked of them.
- * Those are taken here, straight from the queue. Of the others the limits, quiets and the
- * do-not-call list are asked again in SQL (_claim_others()), which takes them one by one.
+ * Those are taken here, straight from the queue. The others are locked and gathered; of these the
+ * limits, quiets and the do-not-call list are asked again in SQL (_claim_others()), which takes
+ * them, puts them off or takes them out. That happens when they might fill the claim, and at the
+ * end of the queue; then the walk goes on.
  *
  * With synchronous_commit off a crash forgets the last commits, after which a permit that rang
  * would be ready again: so the commit of a claim waits for the disk, whatever the setting.
@@ -37,6 +39,8 @@ PG_FUNCTION_INFO_V1(recall_claim);
 extern Datum recall_is_open(PG_FUNCTION_ARGS);
 
 #define MAX_ROWS 10000
+#define MAX_OTHERS 20000  /* in one claim: a tenant may have put off a whole queue */
+#define MAX_GATHERED 1000 /* beyond those that might fill the claim */
 #define MAX_DIALER 200	  /* characters */
 #define LOCK_TIMEOUT 1000 /* milliseconds */
 
@@ -78,7 +82,11 @@ typedef struct Claim
 	Place start; /* where the walk begins; else at the front */
 	Permit *permits;
 	int count;
-	bool is_exhausted; /* whether there is nothing more to claim or to ask again */
+	ItemPointerData *others; /* gathered, locked, and not asked about yet */
+	int number_others;
+	int breadth;	  /* how many to gather at a time, at least */
+	bool has_reached; /* whether any permit was looked at */
+	Place reached;	  /* the last of them */
 } Claim;
 
 /* What claiming plain permits reads and writes. */
@@ -93,13 +101,31 @@ typedef struct Picker
 	Oid claimed;
 	int32 top; /* the highest priority to go on with */
 	bool is_at_bookmark;
-	int64 record; /* that was asked about last, 0 for none, and whether its policy is the task's */
+	bool is_ahead; /* whether the permit that the queue is at was left for the next leg */
+	int64 record;  /* that was asked about last, 0 for none, and whether its policy is the task's */
 	bool has_policy_of_task;
 	FmgrInfo is_open;
 	bool is_open_in_task_zone;
 } Picker;
 
 /* ---------------------------------------------------------------- the queue */
+
+static Place
+place_of(const Permit *permit)
+{
+	return (Place){ DatumGetInt32(permit->values[PRIORITY]),
+					DatumGetTimestampTz(permit->values[DUE_AT]),
+					DatumGetInt64(permit->values[CONTACT_ID]) };
+}
+
+/* The place of the permit that the queue is at. */
+static Place
+place_at(const Search *queue)
+{
+	return (Place){ DatumGetInt32(recall_known(queue, DIAL_priority)),
+					DatumGetTimestampTz(recall_known(queue, DIAL_due_at)),
+					DatumGetInt64(recall_known(queue, DIAL_contact_id)) };
+}
 
 /* Begin with the highest priority that is left. At first that is any: no entry is asked for it. */
 static void
@@ -271,6 +297,8 @@ is_plain(const Claim *claim, Picker *picker)
 	bool has_no_record;
 	int64 record = DatumGetInt64(recall_value(queue, DIAL_recycle_id, &has_no_record));
 
+	if (claim->terms->per_number)
+		return false;
 	if (has_no_record
 			? claim->terms->limited && DatumGetInt32(recall_known(queue, DIAL_attempt)) > 1
 			: !has_policy_of_task(claim, picker, record))
@@ -340,7 +368,15 @@ put_back(Picker *picker)
 		elog(ERROR, "a permit that this command has claimed was changed");
 }
 
-/* Claim the permit that the queue is at, and is plain; false when somebody else is changing it. */
+/* Leave a locked row of the queue to be asked about. */
+static void
+gather(Claim *claim, const ItemPointerData *place)
+{
+	claim->others[claim->number_others++] = *place;
+}
+
+/* Claim the permit that the queue is at, and is plain. One whose number is out is ready again, and
+ * one of the others. */
 static bool
 take(Claim *claim, Picker *picker, bool is_locked)
 {
@@ -356,23 +392,68 @@ take(Claim *claim, Picker *picker, bool is_locked)
 		recall_set(dial, DIAL_dialer, claim->dialer.value);
 	if (!write_permit(picker, is_locked))
 		return false;
-	if (dial->conflicts)
-		put_back(picker);
-	else
+	if (!dial->conflicts)
 		add_permit(claim, picker, token);
+	else
+	{
+		put_back(picker);
+		gather(claim, &dial->slot->tts_tid);
+	}
 	return true;
 }
 
-/* Look at the permit that the queue is at: claim it, or leave it to be asked about, in its turn;
- * false when it is none any more, or somebody else's. */
+/* Whether there is room for a plain permit, even if all of the others are claimed. */
 static bool
+has_room(const Claim *claim)
+{
+	return claim->count + claim->number_others < claim->max_rows;
+}
+
+/* Look at the permit that the queue is at: claim it, or gather it; pass over it when it is none any
+ * more, or somebody else's; or leave it for the next leg, when there is no room. */
+static void
 look_at(Claim *claim, Picker *picker)
 {
-	bool is_locked = recall_is_contested(&picker->queue);
+	Search *queue = &picker->queue;
+	bool is_locked = recall_is_contested(queue);
 
-	if (is_locked && (recall_is_held(&picker->queue) || !recall_try_lock(&picker->queue)))
-		return false;
-	return !is_plain(claim, picker) || take(claim, picker, is_locked);
+	picker->is_ahead = false;
+	if (is_locked && (recall_is_held(queue) || !recall_try_lock(queue)))
+		return;
+	if (is_plain(claim, picker))
+	{
+		picker->is_ahead = !has_room(claim);
+		if (picker->is_ahead || !take(claim, picker, is_locked))
+			return;
+	}
+	else if (is_locked || recall_try_lock(queue))
+		gather(claim, &queue->slot->tts_tid);
+	else
+		return;
+	claim->has_reached = true;
+	claim->reached = place_at(queue);
+}
+
+/* Walk on, and take what is plain, until the others might fill the claim, or there is nothing more:
+ * then it is false. */
+static bool
+walk_on(Claim *claim, Picker *picker)
+{
+	bool is_over = false;
+
+	claim->number_others = 0;
+	recall_walk_sets_out(recall_blocks_read(&picker->queue));
+	do
+	{
+		if (picker->is_ahead || go_on(claim, picker))
+			look_at(claim, picker);
+		else
+			is_over = true;
+	} while (!is_over && !picker->is_ahead && claim->count < claim->max_rows &&
+			 (has_room(claim) || claim->number_others < claim->breadth));
+	recall_walk_passes(recall_blocks_read(&picker->queue));
+	CommandCounterIncrement();
+	return !is_over;
 }
 
 static void
@@ -401,74 +482,36 @@ close_picker(Picker *picker)
 	recall_close_search(&picker->queue);
 }
 
-/* Look at so many permits that are due as are wanted, and take those that are plain. */
-static void
-claim_plain(Claim *claim)
-{
-	Picker picker;
-	ScanKeyData members[2];
-	int looked_at = 0;
-
-	claim->count = 0;
-	PushActiveSnapshot(GetTransactionSnapshot());
-	open_picker(claim, &picker, GetActiveSnapshot());
-	recall_walk_sets_out(recall_blocks_read(&picker.queue));
-	picker.queue.keys[0].sk_argument = Int32GetDatum(claim->tenant);
-	picker.queue.keys[1].sk_argument = Int64GetDatum(claim->task);
-	if (claim->has_start)
-		begin_at(&picker, &claim->start, members);
-	else
-		begin_below(&picker);
-	while (looked_at < claim->max_rows && go_on(claim, &picker))
-		if (look_at(claim, &picker))
-			looked_at++;
-	recall_walk_passes(recall_blocks_read(&picker.queue));
-	claim->is_exhausted = claim->count == looked_at;
-	close_picker(&picker);
-	PopActiveSnapshot();
-	CommandCounterIncrement();
-}
-
 /* ---------------------------------------------------------------- the others */
 
-static const char others_query[] =
-	"SELECT contact_id, number, attempt, token, lease_until, priority, reference, attributes,"
-	" recycle_id, batch_id, due_at, agent"
-	" FROM recall._claim_others($1, $2, $3, $4, $5, $6, ROW($7, $8, $9), ROW($10, $11, $12))";
+#define OTHERS_COLUMNS                                                                             \
+	"SELECT contact_id, number, attempt, token, lease_until, priority, reference, attributes,"     \
+	" recycle_id, batch_id, due_at, agent "
+
+/* The other query is that of version 0.1.0, whose function walks by itself, until somebody updates
+ * the extension. */
+static const char *const others_query[] = {
+	OTHERS_COLUMNS "FROM recall._claim_others($1, $2, $3, $4, $5, $6, $7)",
+	OTHERS_COLUMNS "FROM recall._claim_others($1, $2, $3, $4, $5, $6, NULL, NULL)",
+};
 
 static SPIPlanPtr
 others_plan(void)
 {
-	static SPIPlanPtr plan = NULL;
-	Oid types[] = { INT4OID, INT8OID,		 INT4OID, INTERVALOID, TEXTOID,		   TIMESTAMPTZOID,
-					INT4OID, TIMESTAMPTZOID, INT8OID, INT4OID,	   TIMESTAMPTZOID, INT8OID };
+	static SPIPlanPtr plans[lengthof(others_query)] = { NULL, NULL };
+	Oid types[] = { INT4OID, INT8OID, INT4OID, INTERVALOID, TEXTOID, TIMESTAMPTZOID, TIDARRAYOID };
+	List *name = list_make2(makeString("recall"), makeString("_claim_others"));
+	int version = OidIsValid(LookupFuncName(name, lengthof(types), types, true)) ? 0 : 1;
 
-	if (plan == NULL)
+	if (plans[version] == NULL)
 	{
-		plan = SPI_prepare(others_query, lengthof(types), types);
+		SPIPlanPtr plan = SPI_prepare(others_query[version], lengthof(types), types);
+
 		if (plan == NULL || SPI_keepplan(plan) != 0)
 			elog(ERROR, "preparing _claim_others() gave %s", SPI_result_code_string(SPI_result));
+		plans[version] = plan;
 	}
-	return plan;
-}
-
-static void
-set_place(Datum *values, char *nulls, const Place *place)
-{
-	memset(nulls, place == NULL ? 'n' : ' ', 3);
-	if (place == NULL)
-		return;
-	values[0] = Int32GetDatum(place->priority);
-	values[1] = TimestampTzGetDatum(place->due_at);
-	values[2] = Int64GetDatum(place->contact);
-}
-
-static Place
-place_of(const Permit *permit)
-{
-	return (Place){ DatumGetInt32(permit->values[PRIORITY]),
-					DatumGetTimestampTz(permit->values[DUE_AT]),
-					DatumGetInt64(permit->values[CONTACT_ID]) };
+	return plans[version];
 }
 
 /* Add what SPI found, in memory that outlives SPI. */
@@ -484,29 +527,33 @@ add_found(Claim *claim)
 	}
 }
 
-/* Claim those of which there is more to ask; they end the walk. */
+static Datum
+others_array(const Claim *claim)
+{
+	Datum *places = palloc(claim->number_others * sizeof(Datum));
+
+	for (int i = 0; i < claim->number_others; i++)
+		places[i] = PointerGetDatum(&claim->others[i]);
+	return PointerGetDatum(construct_array(places, claim->number_others, TIDOID,
+										   sizeof(ItemPointerData), false, TYPALIGN_SHORT));
+}
+
+/* Claim what can be claimed of those that were gathered. */
 static void
 claim_others(Claim *claim)
 {
 	Interval lease = { .time = claim->lease };
-	Place last;
 	AsOwner before;
-	Datum values[12] = {
+	Datum values[] = {
 		Int32GetDatum(claim->tenant),
 		Int64GetDatum(claim->task),
 		Int32GetDatum(claim->max_rows - claim->count),
 		IntervalPGetDatum(&lease),
 		claim->dialer.value,
 		TimestampTzGetDatum(claim->at),
+		others_array(claim),
 	};
-	char nulls[] = "            ";
-
-	if (claim->dialer.isnull)
-		nulls[4] = 'n';
-	set_place(values + 6, nulls + 6, claim->has_start ? &claim->start : NULL);
-	if (claim->count > 0)
-		last = place_of(&claim->permits[claim->count - 1]);
-	set_place(values + 9, nulls + 9, claim->count > 0 ? &last : NULL);
+	const char nulls[] = { ' ', ' ', ' ', ' ', claim->dialer.isnull ? 'n' : ' ', ' ', ' ' };
 
 	recall_begin_as_owner(&before, LOCK_TIMEOUT);
 	SPI_connect();
@@ -569,26 +616,6 @@ read_terms(Claim *claim, bool has_task)
 	PopActiveSnapshot();
 }
 
-static void
-claim_permits(Claim *claim)
-{
-	claim->has_start =
-		recall_begin_walk_in(claim->queue, claim->tenant, claim->task, claim->at, &claim->start);
-	claim->permits = palloc(claim->max_rows * sizeof(Permit));
-	if (!claim->terms->per_number)
-		claim_plain(claim);
-	if (claim->count < claim->max_rows && !claim->is_exhausted)
-		claim_others(claim);
-	else if (claim->count > 0)
-	{
-		Place last = place_of(&claim->permits[claim->count - 1]);
-
-		recall_end_walk_at(&last);
-	}
-	else
-		recall_end_walk_at(NULL);
-}
-
 static int
 compare_places(const void *a, const void *b)
 {
@@ -600,6 +627,58 @@ compare_places(const void *a, const void *b)
 	if (left.due_at != right.due_at)
 		return left.due_at < right.due_at ? -1 : 1;
 	return (left.contact > right.contact) - (left.contact < right.contact);
+}
+
+/* Walk along the queue until the claim is full. */
+static void
+walk_queue(Claim *claim)
+{
+	Picker picker;
+	ScanKeyData members[2];
+	int asked = 0;
+	bool goes_on;
+
+	open_picker(claim, &picker, GetActiveSnapshot());
+	picker.queue.keys[0].sk_argument = Int32GetDatum(claim->tenant);
+	picker.queue.keys[1].sk_argument = Int64GetDatum(claim->task);
+	if (claim->has_start)
+		begin_at(&picker, &claim->start, members);
+	else
+		begin_below(&picker);
+	do
+	{
+		goes_on = walk_on(claim, &picker);
+		if (claim->number_others > 0)
+			claim_others(claim);
+		asked += claim->number_others;
+		/* A claim that finds little to hand out looks at more at a time. */
+		claim->breadth = Min(Max(4 * claim->number_others, claim->breadth), MAX_GATHERED);
+	} while (goes_on && claim->count < claim->max_rows && asked < MAX_OTHERS);
+	close_picker(&picker);
+}
+
+/* Before the last permit of a full claim there is nothing left to do, and of another, before the
+ * last that it has looked at. */
+static void
+end_walk(Claim *claim)
+{
+	if (claim->count == claim->max_rows)
+		claim->reached = place_of(&claim->permits[claim->count - 1]);
+	recall_end_walk_at(claim->has_reached ? &claim->reached : NULL);
+}
+
+static void
+claim_permits(Claim *claim)
+{
+	claim->has_start =
+		recall_begin_walk_in(claim->queue, claim->tenant, claim->task, claim->at, &claim->start);
+	claim->permits = palloc(claim->max_rows * sizeof(Permit));
+	claim->others = palloc(Max(claim->max_rows, MAX_GATHERED) * sizeof(ItemPointerData));
+	PushActiveSnapshot(GetTransactionSnapshot());
+	walk_queue(claim);
+	PopActiveSnapshot();
+	qsort(claim->permits, claim->count, sizeof(Permit), compare_places);
+	end_walk(claim);
 }
 
 /* claim(tenant_id int, task_id bigint, max_rows int, lease interval, dialer text) */
@@ -628,7 +707,6 @@ recall_claim(PG_FUNCTION_ARGS)
 	if (!claim.terms->is_executing)
 		return (Datum) 0;
 	claim_permits(&claim);
-	qsort(claim.permits, claim.count, sizeof(Permit), compare_places);
 	for (int i = 0; i < claim.count; i++)
 		tuplestore_putvalues(result->setResult, result->setDesc, claim.permits[i].values,
 							 claim.permits[i].nulls);

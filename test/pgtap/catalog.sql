@@ -99,7 +99,7 @@ INSERT INTO t.checks VALUES
 		'recall.policy(recall.failure_cause[],text[])', 'recall._matching_rule(recall.policy,recall.failure_cause,text)',
 		'recall.matches(recall.policy,recall.failure_cause,text)', 'recall.failure_cause(text,text)', 'recall._check_numbers(text[],bigint)',
 		'recall._collect_call(internal,integer,text,recall.failure_cause,text,timestamp with time zone,timestamp with time zone)',
-		'recall._finish_history(internal)', 'recall._end_walk(integer,timestamp with time zone,bigint)', 'recall.enter(text)', 'recall._has_right(integer,recall.privilege)',
+		'recall._finish_history(internal)', 'recall.enter(text)', 'recall._has_right(integer,recall.privilege)',
 		'recall._check_lease(interval)', 'recall.claim(integer,bigint,integer,interval,text)',
 		'recall.report(integer,bigint,bigint,recall.failure_cause,text,timestamp with time zone,timestamp with time zone,text,text)',
 		'recall.report_many(integer,bigint[],bigint[],recall.failure_cause[],text[],timestamp with time zone[],timestamp with time zone[],text[],text[])',

@@ -160,6 +160,47 @@ SELECT recall.set_policy(:first, :first_task, 'failed; limit 9 per 7 days per nu
 SELECT is(t.claim_asking(:first, :first_task), '4 asked', 'what counts per number is always asked');
 UPDATE recall.dial SET attempt = 1 WHERE tenant_id = :first;
 
+/* Plain permits and others in turn: in their order, exactly so many, and in few steps */
+
+SELECT tenant AS mixed, task AS mixed_task FROM t.campaign(60) \gset
+UPDATE recall.contact SET numbers = numbers || t.number(500 + contact_id::int) WHERE tenant_id = :mixed AND contact_id % 3 = 0;
+SELECT count(recall.suppress(:mixed, t.number(n))) FROM generate_series(1, 60) n WHERE n % 3 < 2 AND n NOT BETWEEN 31 AND 40 \gset suppressed_
+CREATE TABLE t.mixed AS SELECT * FROM recall.dial WHERE tenant_id = :mixed;
+-- Claim, put everything back, and say who came, on the second number with a star, how many permits were taken out, and how many times it was asked.
+CREATE FUNCTION t.claims_of_mixed(tenant int, task bigint, wanted int) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	asked bigint := t.asked();
+	got text := (SELECT string_agg(c.contact_id || CASE WHEN c.number = t.number(500 + c.contact_id::int) THEN '*' ELSE '' END, ' ' ORDER BY n)
+		FROM recall.claim(tenant, task, wanted) WITH ORDINALITY AS c(contact_id, number, a, b, d, e, f, g, h, i, j, k, n));
+BEGIN
+	got := format('%s; %s out, asked %s', got, (SELECT count(*) FROM t.mixed m WHERE NOT EXISTS (SELECT FROM recall.dial d WHERE d.tenant_id = m.tenant_id AND d.contact_id = m.contact_id)), t.asked() - asked);
+	DELETE FROM recall.dial d WHERE d.tenant_id = tenant;
+	INSERT INTO recall.dial SELECT * FROM t.mixed;
+	RETURN got;
+END $$;
+SELECT is(t.claims_of_mixed(:mixed, :mixed_task, x.wanted), x.expected, format('%s of a queue of which two in three are asked about', x.wanted)) FROM (VALUES
+	(1, '2; 1 out, asked 1'), (2, '2 3*; 2 out, asked 2'), (3, '2 3* 5; 2 out, asked 2'), (4, '2 3* 5 6*; 3 out, asked 2'),
+	(24, '2 3* 5 6* 8 9* 11 12* 14 15* 17 18* 20 21* 23 24* 26 27* 29 30* 31 32 33 34; 10 out, asked 2')) AS x(wanted, expected);
+SELECT is((SELECT count(*) FROM recall.claim(:mixed, :mixed_task, 100)), 44::bigint, 'and all that may be dialled, when more is wanted');
+SELECT is((SELECT count(*) FROM recall.dial WHERE tenant_id = :mixed), 44::bigint, 'without those that may not');
+
+SELECT tenant AS barred, task AS barred_task FROM t.campaign(3001) \gset
+SELECT count(recall.suppress(:barred, t.number(n))) FROM generate_series(1, 3000) n \gset suppressed_
+INSERT INTO recall.suppression (tenant_id, number, until, role, created_at) SELECT :barred, t.number(10000 + n), 'infinity', 'loader', now() FROM generate_series(1, 20000) n;
+CREATE FUNCTION t.reads_of(statement text, OUT entries bigint, OUT asked bigint) LANGUAGE plpgsql AS $$
+BEGIN
+	entries := (SELECT sum(pg_stat_get_xact_tuples_returned(i.indexrelid)) FROM pg_index i WHERE i.indrelid = 'recall.suppression'::regclass) + pg_stat_get_xact_tuples_returned('recall.suppression'::regclass);
+	asked := t.asked();
+	EXECUTE statement;
+	entries := (SELECT sum(pg_stat_get_xact_tuples_returned(i.indexrelid)) FROM pg_index i WHERE i.indrelid = 'recall.suppression'::regclass) + pg_stat_get_xact_tuples_returned('recall.suppression'::regclass) - entries;
+	asked := t.asked() - asked;
+END $$;
+SELECT entries, asked FROM t.reads_of(format('CREATE TEMPORARY TABLE past_all AS SELECT * FROM recall.claim(%s, %s, 1)', :barred, :barred_task)) \gset
+SELECT results_eq('SELECT contact_id FROM past_all', 'VALUES (3001::bigint)', 'behind many that are suppressed, the first that is not');
+SELECT cmp_ok(:entries::bigint, '>=', 3000::bigint, 'each is looked up');
+SELECT cmp_ok(:entries::bigint, '<', 20000::bigint, 'in the do-not-call list, which is not read as a whole');
+SELECT cmp_ok(:asked::bigint, '<', 10::bigint, 'and many are asked about at a time');
+
 /* What is refused */
 
 SELECT t.refused(format('SELECT * FROM recall.claim(%s, %s, %s)', :acme, :task, x.rest), '22023', x.message, x.hint, x.message) FROM (VALUES
