@@ -84,13 +84,11 @@ COMMENT ON FUNCTION recall.unsuppress(int, text, bigint) IS
 'Takes a number off the do-not-call list of a task or, with a null task_id, of the whole tenant, and tells whether it was on it; one list says nothing of the other. That of the tenant also holds the numbers that were erased. Right: manage. Errors: 42501; 22P02 a number.';
 
 CREATE FUNCTION recall._suppressed_numbers(tenant_id int, task_id bigint, numbers text[], at timestamptz) RETURNS text[]
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-	SELECT pg_catalog.array_agg(s.number)
-	FROM recall.suppression s
-	WHERE s.tenant_id = _suppressed_numbers.tenant_id AND s.number = ANY (numbers)
-	AND (s.task_id IS NULL OR s.task_id = _suppressed_numbers.task_id)
-	AND s.until > at;
-END;
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_suppressed_numbers';
 COMMENT ON FUNCTION recall._suppressed_numbers(int, bigint, text[], timestamptz) IS
 'Those of some numbers that a task may not call at an instant; null when there are none.';
+
+CREATE FUNCTION recall._suppressed_until(tenant_id int, task_id bigint, numbers text[], at timestamptz) RETURNS timestamptz
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_suppressed_until';
+COMMENT ON FUNCTION recall._suppressed_until(int, bigint, text[], timestamptz) IS
+'When the first of those suppressions ends by which a task may not call some numbers at an instant; null when there are none.';

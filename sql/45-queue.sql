@@ -50,15 +50,15 @@ BEGIN
 	SELECT recall.history(k.attempt, k.number, k.failure_cause, k.business_result, k.started_at, k.ended_at) INTO calls
 	FROM recall.call k
 	WHERE k.tenant_id = _admission.tenant_id AND k.batch_id = _admission.batch_id AND k.contact_id = _admission.contact_id;
-	SELECT array_agg(s.number), min(s.until) INTO suppressed, suppressed_until
-	FROM recall.suppression s
-	WHERE s.tenant_id = _admission.tenant_id AND s.number = ANY (numbers) AND s.until > at
-	AND (s.task_id IS NULL OR s.task_id = _admission.task_id);
+	suppressed := recall._suppressed_numbers(tenant_id, task_id, numbers, at);
 	IF recall._has_limits(policy, true) OR recall._has_limits(snapshot, true) THEN
 		number_calls := recall._calls_to_numbers(tenant_id, numbers);
 	END IF;
 	admission := recall._admit(coalesce(policy, 'failed'), calls, numbers, time_zone, suppressed, number_calls, number);
-	IF admission.reason IS NOT NULL AND suppressed_until < 'infinity' THEN
+	IF admission.reason IS NOT NULL THEN
+		suppressed_until := recall._suppressed_until(tenant_id, task_id, numbers, at);
+	END IF;
+	IF suppressed_until < 'infinity' THEN
 		admission := recall._admit(coalesce(policy, 'failed'), calls, numbers, time_zone, NULL, number_calls, number);
 		admission.not_before := greatest(admission.not_before, suppressed_until);
 		suppressed := NULL;

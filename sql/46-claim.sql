@@ -57,9 +57,7 @@ BEGIN
 	FROM (
 		SELECT p.n, p.place, d.contact_id, d.batch_id, d.recycle_id, d.number, s.snapshot, z.time_zone,
 			CASE WHEN terms.per_number OR s.snapshot IS NOT NULL OR terms.limited AND d.recycle_id IS NULL AND d.attempt > 1
-				OR terms.suppresses AND (SELECT true FROM recall.suppression q
-					WHERE q.tenant_id = _ask_again.tenant_id AND q.number = d.number AND q.until > at
-					AND (q.task_id IS NULL OR q.task_id = _ask_again.task_id) LIMIT 1)
+				OR terms.suppresses AND recall._suppressed_numbers(_ask_again.tenant_id, _ask_again.task_id, ARRAY[d.number], at) IS NOT NULL
 			THEN recall._admission(_ask_again.tenant_id, _ask_again.task_id, d.batch_id, d.contact_id, c.numbers, d.number, z.time_zone,
 				terms.policy, s.snapshot, at) END AS admission
 		FROM unnest(places) WITH ORDINALITY p(place, n)

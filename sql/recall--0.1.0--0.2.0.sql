@@ -568,6 +568,51 @@ BEGIN
 		AND coalesce(opens_at = at, false) AND admission.reason IS NULL AND NOT is_out;
 END $$;
 
+/* Numbers are looked up in the do-not-call list by its key, whatever the planner knows of it. */
+CREATE OR REPLACE FUNCTION recall._suppressed_numbers(tenant_id int, task_id bigint, numbers text[], at timestamptz) RETURNS text[]
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_suppressed_numbers';
+CREATE FUNCTION recall._suppressed_until(tenant_id int, task_id bigint, numbers text[], at timestamptz) RETURNS timestamptz
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_suppressed_until';
+COMMENT ON FUNCTION recall._suppressed_until(int, bigint, text[], timestamptz) IS
+'When the first of those suppressions ends by which a task may not call some numbers at an instant; null when there are none.';
+
+CREATE OR REPLACE FUNCTION recall._admission(
+	tenant_id int, task_id bigint, batch_id bigint, contact_id bigint, numbers text[], number text, time_zone text,
+	policy recall.policy, snapshot recall.policy, at timestamptz)
+RETURNS recall._admission
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+	calls recall.history;
+	suppressed text[];
+	suppressed_until timestamptz;
+	number_calls recall.history;
+	admission recall._admission;
+	earlier recall._admission;
+BEGIN
+	SELECT recall.history(k.attempt, k.number, k.failure_cause, k.business_result, k.started_at, k.ended_at) INTO calls
+	FROM recall.call k
+	WHERE k.tenant_id = _admission.tenant_id AND k.batch_id = _admission.batch_id AND k.contact_id = _admission.contact_id;
+	suppressed := recall._suppressed_numbers(tenant_id, task_id, numbers, at);
+	IF recall._has_limits(policy, true) OR recall._has_limits(snapshot, true) THEN
+		number_calls := recall._calls_to_numbers(tenant_id, numbers);
+	END IF;
+	admission := recall._admit(coalesce(policy, 'failed'), calls, numbers, time_zone, suppressed, number_calls, number);
+	IF admission.reason IS NOT NULL THEN
+		suppressed_until := recall._suppressed_until(tenant_id, task_id, numbers, at);
+	END IF;
+	IF suppressed_until < 'infinity' THEN
+		admission := recall._admit(coalesce(policy, 'failed'), calls, numbers, time_zone, NULL, number_calls, number);
+		admission.not_before := greatest(admission.not_before, suppressed_until);
+		suppressed := NULL;
+	END IF;
+	IF admission.reason IS NULL AND snapshot IS NOT NULL THEN
+		earlier := recall._admit(snapshot, calls, numbers, time_zone, suppressed, number_calls, admission.number);
+		admission := (earlier.number, greatest(admission.not_before, earlier.not_before), earlier.reason);
+	END IF;
+	RETURN admission;
+END $$;
+
 /* A claim walks along the queue in C alone, and asks about some of its permits here. */
 DROP FUNCTION recall._claim_others(int, bigint, int, interval, text, timestamptz, recall._place, recall._place);
 DROP FUNCTION recall._hand_back(int, bigint, recall._terms, recall._due[], bigint[], timestamptz);
@@ -612,9 +657,7 @@ BEGIN
 	FROM (
 		SELECT p.n, p.place, d.contact_id, d.batch_id, d.recycle_id, d.number, s.snapshot, z.time_zone,
 			CASE WHEN terms.per_number OR s.snapshot IS NOT NULL OR terms.limited AND d.recycle_id IS NULL AND d.attempt > 1
-				OR terms.suppresses AND (SELECT true FROM recall.suppression q
-					WHERE q.tenant_id = _ask_again.tenant_id AND q.number = d.number AND q.until > at
-					AND (q.task_id IS NULL OR q.task_id = _ask_again.task_id) LIMIT 1)
+				OR terms.suppresses AND recall._suppressed_numbers(_ask_again.tenant_id, _ask_again.task_id, ARRAY[d.number], at) IS NOT NULL
 			THEN recall._admission(_ask_again.tenant_id, _ask_again.task_id, d.batch_id, d.contact_id, c.numbers, d.number, z.time_zone,
 				terms.policy, s.snapshot, at) END AS admission
 		FROM unnest(places) WITH ORDINALITY p(place, n)

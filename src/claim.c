@@ -23,6 +23,7 @@
 #include "lease.h"
 #include "miscadmin.h"
 #include "parser/parse_func.h"
+#include "suppression.h"
 #include "table.h"
 #include "tcop/utility.h"
 #include "terms.h"
@@ -243,25 +244,14 @@ has_policy_of_task(const Claim *claim, Picker *picker, int64 record)
 static bool
 is_suppressed(const Claim *claim, Picker *picker, Datum number)
 {
-	Search *list = &picker->suppressions;
-	bool found;
+	TimestampTz until;
 
 	if (!claim->terms->suppresses)
 		return false;
-	if (list->scan == NULL)
-		recall_open_search(list, &recall_suppression_tenant_id_number_task_id_key, 2,
-						   AccessShareLock, picker->snapshot);
-	for (found = recall_find2(list, Int32GetDatum(claim->tenant), number); found;
-		 found = recall_next(list))
-	{
-		bool is_of_tenant;
-		int64 task = DatumGetInt64(recall_value(list, SUPPRESSION_task_id, &is_of_tenant));
-
-		if (DatumGetTimestampTz(recall_known(list, SUPPRESSION_until)) > claim->at &&
-			(is_of_tenant || task == claim->task))
-			return true;
-	}
-	return false;
+	if (picker->suppressions.scan == NULL)
+		recall_open_suppressions(&picker->suppressions, picker->snapshot);
+	return recall_is_suppressed(&picker->suppressions, claim->tenant, claim->task, number,
+								claim->at, &until);
 }
 
 static bool
