@@ -40,7 +40,7 @@ import server
 
 # What decides: the two languages, the judgement, the state machines, who may do what, and the queue.
 HEART = """policy_parse policy_match calling_hours_parse calling_hours_day calling_hours_next local_clock judge judge_sql history
-    transition claim report lease rights entry seal""".split()
+    transition claim suppression report lease rights entry seal""".split()
 EQUIVALENTS = 'test/mutate/equivalents.txt'
 OUTCOMES = ['killed', 'survived', 'unreached', 'in doubt']
 # They take long, and look at something else: other settings, what verify() finds, what the catalogs say.
