@@ -816,9 +816,13 @@ BEGIN
 					ARRAY(SELECT c.contact_id FROM unnest(claimed) c), at);
 			END IF;
 			EXIT;
-		EXCEPTION WHEN unique_violation OR deadlock_detected OR lock_not_available THEN
-			attempts_left := attempts_left - 1; -- somebody claimed one of the numbers at the same moment
-			claimed := '{}';
+		EXCEPTION
+			WHEN unique_violation OR deadlock_detected THEN
+				attempts_left := attempts_left - 1; -- somebody claimed one of the numbers at the same moment
+				claimed := '{}';
+			WHEN lock_not_available THEN
+				attempts_left := 0;
+				claimed := '{}';
 		END;
 	END LOOP;
 	IF claimed <> '{}' THEN

@@ -41,7 +41,7 @@ extern Datum recall_is_open(PG_FUNCTION_ARGS);
 
 #define MAX_ROWS 10000
 #define MAX_OTHERS 20000  /* in one claim: a tenant may have put off a whole queue */
-#define MAX_GATHERED 1000 /* beyond those that might fill the claim */
+#define MAX_GATHERED 100  /* beyond those that might fill the claim; they stay locked */
 #define MAX_DIALER 200	  /* characters */
 #define LOCK_TIMEOUT 1000 /* milliseconds */
 
@@ -97,6 +97,8 @@ typedef struct Picker
 	Search contacts;
 	Search records;		 /* opened when there is one to look up */
 	Search suppressions; /* opened when the tenant suppresses any number */
+	Search numbers_out;	 /* opened when a number was out, to look before trying */
+	SnapshotData uncommitted;
 	Snapshot snapshot;
 	Writer dial;
 	Oid claimed;
@@ -254,6 +256,24 @@ is_suppressed(const Claim *claim, Picker *picker, Datum number)
 								claim->at, &until);
 }
 
+/* A permit that was tried leaves a dead entry in the index of numbers that are out: there may be
+ * many permits of one number, so that only the first of a claim that is out is found by trying. */
+static void
+look_before_trying(Picker *picker)
+{
+	InitDirtySnapshot(picker->uncommitted);
+	if (picker->numbers_out.scan == NULL)
+		recall_open_search(&picker->numbers_out, &recall_dial_number_out, 2, AccessShareLock,
+						   &picker->uncommitted);
+}
+
+static bool
+is_known_to_be_out(const Claim *claim, Picker *picker, Datum number)
+{
+	return picker->numbers_out.scan != NULL &&
+		   recall_find2(&picker->numbers_out, Int32GetDatum(claim->tenant), number);
+}
+
 static bool
 is_open_in(const Claim *claim, Picker *picker, Datum zone)
 {
@@ -284,6 +304,7 @@ static bool
 is_plain(const Claim *claim, Picker *picker)
 {
 	const Search *queue = &picker->queue;
+	Datum number = recall_known(queue, DIAL_number);
 	bool has_no_record;
 	int64 record = DatumGetInt64(recall_value(queue, DIAL_recycle_id, &has_no_record));
 
@@ -293,7 +314,7 @@ is_plain(const Claim *claim, Picker *picker)
 			? claim->terms->limited && DatumGetInt32(recall_known(queue, DIAL_attempt)) > 1
 			: !has_policy_of_task(claim, picker, record))
 		return false;
-	return !is_suppressed(claim, picker, recall_known(queue, DIAL_number)) &&
+	return !is_suppressed(claim, picker, number) && !is_known_to_be_out(claim, picker, number) &&
 		   recall_find_near(&picker->contacts, Int32GetDatum(claim->tenant),
 							DatumGetInt64(recall_known(queue, DIAL_contact_id)),
 							claim->max_rows - claim->count) &&
@@ -388,6 +409,8 @@ take(Claim *claim, Picker *picker, bool is_locked)
 	{
 		put_back(picker);
 		gather(claim, &dial->slot->tts_tid);
+		look_before_trying(picker);
+		recall_walk_sets_out(recall_blocks_read(&picker->queue)); /* the trying is no walking */
 	}
 	return true;
 }
@@ -405,7 +428,7 @@ static void
 look_at(Claim *claim, Picker *picker)
 {
 	Search *queue = &picker->queue;
-	bool is_locked = recall_is_contested(queue);
+	bool is_locked = recall_needs_lock(queue);
 
 	picker->is_ahead = false;
 	if (is_locked && (recall_is_held(queue) || !recall_try_lock(queue)))
@@ -467,6 +490,7 @@ close_picker(Picker *picker)
 {
 	recall_close_search(&picker->records);
 	recall_close_search(&picker->suppressions);
+	recall_close_search(&picker->numbers_out);
 	recall_close_writer(&picker->dial);
 	recall_close_search(&picker->contacts);
 	recall_close_search(&picker->queue);
@@ -554,6 +578,47 @@ claim_others(Claim *claim)
 	recall_end_as_owner(&before);
 }
 
+/* Keep those that are as they were: nobody has taken them, put them off or taken them out. */
+static void
+keep_left(Claim *claim, Relation dial)
+{
+	TupleTableSlot *row = table_slot_create(dial, NULL);
+	Snapshot snapshot;
+	int left = 0;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	snapshot = GetActiveSnapshot();
+	for (int i = 0; i < claim->number_others; i++)
+		if (table_tuple_fetch_row_version(dial, &claim->others[i], snapshot, row))
+			claim->others[left++] = claim->others[i];
+	claim->number_others = left;
+	PopActiveSnapshot();
+	ExecDropSingleTupleTableSlot(row);
+}
+
+/*
+ * Claim what can be claimed of the others, which are asked again as long as some are left: so many
+ * were claimed as might fill the claim, and then one was handed back. False when that comes to
+ * nothing, because somebody else was in the way: what is behind them is not their turn.
+ */
+static bool
+settle_others(Claim *claim, Relation dial)
+{
+	int before;
+
+	do
+	{
+		before = claim->number_others;
+		if (before == 0)
+			return true;
+		claim_others(claim);
+		if (claim->count == claim->max_rows)
+			return true;
+		keep_left(claim, dial);
+	} while (claim->number_others < before);
+	return false;
+}
+
 /* ---------------------------------------------------------------- claim() */
 
 /* What asks too much is refused before anything is done. */
@@ -638,12 +703,11 @@ walk_queue(Claim *claim)
 	do
 	{
 		goes_on = walk_on(claim, &picker);
-		if (claim->number_others > 0)
-			claim_others(claim);
 		asked += claim->number_others;
 		/* A claim that finds little to hand out looks at more at a time. */
 		claim->breadth = Min(Max(4 * claim->number_others, claim->breadth), MAX_GATHERED);
-	} while (goes_on && claim->count < claim->max_rows && asked < MAX_OTHERS);
+	} while (settle_others(claim, picker.queue.table) && goes_on &&
+			 claim->count < claim->max_rows && asked < MAX_OTHERS);
 	close_picker(&picker);
 }
 

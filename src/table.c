@@ -354,13 +354,30 @@ recall_try_lock(Search *search)
 							&failure) == TM_Ok;
 }
 
+/* Whether the server has assertions, of which one wants whoever updates a row to wait for others.
+ */
+static bool
+has_assertions(void)
+{
+	static bool is_known = false;
+	static bool has;
+
+	if (!is_known)
+	{
+		has = strcmp(GetConfigOption("debug_assertions", false, false), "on") == 0;
+		is_known = true;
+	}
+	return has;
+}
+
 bool
-recall_is_contested(const Search *search)
+recall_needs_lock(const Search *search)
 {
 	bool is_null;
 
 	return TransactionIdIsValid(DatumGetTransactionId(
-		slot_getsysattr(search->slot, MaxTransactionIdAttributeNumber, &is_null)));
+			   slot_getsysattr(search->slot, MaxTransactionIdAttributeNumber, &is_null))) ||
+		   has_assertions();
 }
 
 bool

@@ -202,8 +202,9 @@ extern TM_Result recall_update(Writer *writer, ItemPointer row, Snapshot snapsho
 extern void recall_insert(Writer *writer);
 /* Lock the row that was found, unless somebody else has it or has changed it. */
 extern bool recall_try_lock(Search *search);
-/* Whether somebody has locked or changed the row that was found, or has tried to. */
-extern bool recall_is_contested(const Search *search);
+/* Whether the row that was found is to be locked before it is updated without waiting: somebody has
+ * locked or changed it, or has tried to. */
+extern bool recall_needs_lock(const Search *search);
 /* Whether another transaction that is still open has it, so that trying would fail. Where it has
  * not, another may have it a moment later. */
 extern bool recall_is_held(const Search *search);

@@ -199,7 +199,17 @@ SELECT entries, asked FROM t.reads_of(format('CREATE TEMPORARY TABLE past_all AS
 SELECT results_eq('SELECT contact_id FROM past_all', 'VALUES (601::bigint)', 'behind many that are suppressed, the first that is not');
 SELECT cmp_ok(:entries::bigint, '>=', 600::bigint, 'each is looked up');
 SELECT cmp_ok(:entries::bigint, '<', 20000::bigint, 'in the do-not-call list, which is not read as a whole');
-SELECT cmp_ok(:asked::bigint, '<', 10::bigint, 'and many are asked about at a time');
+SELECT cmp_ok(:asked::bigint, '<', 15::bigint, 'and many are asked about at a time');
+
+SELECT tenant AS shared, task AS shared_task, batch AS shared_batch FROM t.campaign(0) \gset
+SELECT count(recall.add_contact(:shared, :shared_batch, ARRAY[t.number(1 + n / 300)])) FROM generate_series(0, 300) n \gset added_
+SELECT is(t.claimed(:shared, :shared_task, 1), '1', 'of many permits for a number one is out');
+CREATE FUNCTION t.looks_for_numbers_out() RETURNS bigint LANGUAGE sql VOLATILE AS $$ SELECT pg_stat_get_xact_tuples_returned('recall.dial_number_out'::regclass) $$;
+SELECT t.looks_for_numbers_out() AS before \gset
+SELECT is(t.claimed(:shared, :shared_task, 1), '301', 'behind all the others of it is the next one');
+SELECT cmp_ok(t.looks_for_numbers_out() - :before, '>=', 299::bigint, 'each of them is looked up');
+SELECT cmp_ok(t.looks_for_numbers_out() - :before, '<', 6000::bigint, 'without more to look through for each');
+SELECT is((SELECT count(*) FROM recall.dial WHERE tenant_id = :shared AND state = 'ready' AND due_at > now()), 299::bigint, 'and they are put off');
 
 /* What is refused */
 
