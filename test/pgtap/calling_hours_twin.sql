@@ -8,7 +8,7 @@ SET TimeZone = 'UTC';
 \set seed 0.42
 \endif
 
-SELECT plan(10);
+SELECT plan(11);
 SELECT diag('seed ' || :seed);
 SELECT setseed(:seed) \g /dev/null
 
@@ -235,5 +235,18 @@ SELECT pg_temp.report('a span begins and ends at its minutes',
 		LATERAL (SELECT to_char(at, 'HH24:MI')) a(minute), LATERAL (VALUES ('00:00-' || minute, minute <> '00:00'), (minute || '-24:00', false)) h(hours, ends)
 	WHERE hours <> '00:00-00:00' AND (recall.is_open(hours::recall.calling_hours, 'UTC', at, NULL) = ends
 		OR recall.is_open(hours::recall.calling_hours, 'UTC', at - interval '1 minute', NULL) <> (ends OR minute = '00:00'))$$);
+
+-- The last day of every month is one, and the day after it is none; without a year February has 29.
+CREATE FUNCTION pg_temp.is_refused(hours text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM hours::recall.calling_hours;
+	RETURN false;
+EXCEPTION WHEN invalid_text_representation THEN
+	RETURN true;
+END $$;
+SELECT is((SELECT string_agg(month, ' ')
+	FROM (SELECT to_char(m, 'Mon'), to_char(m + interval '1 month -1 day', 'DD')::int FROM generate_series(timestamptz '2028-01-01', '2028-12-01', '1 month') m) x(month, last)
+	WHERE pg_temp.is_refused(format('%s %s 08:00-20:00', month, last)) OR NOT pg_temp.is_refused(format('%s %s 08:00-20:00', month, last + 1))),
+	NULL, 'every month has its days');
 
 SELECT * FROM finish();
