@@ -791,7 +791,7 @@ DECLARE
 	terms recall._terms := recall._terms(_claim_others.tenant_id, _claim_others.task_id);
 	due recall._due[];
 	some_open boolean;
-	some_later boolean;
+	some_ever boolean;
 	some_never boolean;
 	claimed recall._claimed[] := '{}';
 	handed_back bigint[];
@@ -800,12 +800,12 @@ BEGIN
 	WHILE attempts_left > 0 LOOP
 		BEGIN
 			due := recall._ask_again(_claim_others.tenant_id, _claim_others.task_id, terms, places, at);
-			SELECT bool_or(d.opens_at = at), bool_or(d.opens_at IS NOT NULL), bool_or(d.opens_at IS NULL) INTO some_open, some_later, some_never
+			SELECT bool_or(d.opens_at = at), bool_or(d.opens_at IS NOT NULL), bool_or(d.opens_at IS NULL) INTO some_open, some_ever, some_never
 			FROM unnest(due) d;
 			IF some_open THEN
 				claimed := recall._take(_claim_others.tenant_id, due, missing, lease, _claim_others.dialer, at);
 			END IF;
-			IF some_later THEN
+			IF some_ever THEN
 				PERFORM recall._put_off(_claim_others.tenant_id, due, at);
 			END IF;
 			IF some_never THEN

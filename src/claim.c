@@ -261,10 +261,11 @@ is_suppressed(const Claim *claim, Picker *picker, Datum number)
 static void
 look_before_trying(Picker *picker)
 {
+	if (picker->numbers_out.scan != NULL)
+		return;
 	InitDirtySnapshot(picker->uncommitted);
-	if (picker->numbers_out.scan == NULL)
-		recall_open_search(&picker->numbers_out, &recall_dial_number_out, 2, AccessShareLock,
-						   &picker->uncommitted);
+	recall_open_search(&picker->numbers_out, &recall_dial_number_out, 2, AccessShareLock,
+					   &picker->uncommitted);
 }
 
 static bool

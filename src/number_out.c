@@ -5,7 +5,8 @@
  * A unique index keeps two calls to a number from being out at the same time. An UPDATE that runs
  * into it waits for the other claim's transaction, and then fails. So the part of a claim that is
  * done in SQL looks first, with a snapshot that sees what others are about to do; the index is left
- * for the moment in between. claim.c, which does not wait, need not look.
+ * for the moment in between. claim.c, which does not wait, looks only when it has met such a
+ * number.
  */
 #include "table.h"
 

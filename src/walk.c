@@ -197,6 +197,11 @@ recall_begin_walk(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(row), values, nulls)));
 }
 
+/*
+ * The SQL of version 0.1.0 walked, too, and until somebody updates the extension its claims call
+ * the next three.
+ */
+
 /* _set_out() returns boolean: true */
 Datum
 recall_set_out(PG_FUNCTION_ARGS)
