@@ -10,9 +10,10 @@ agree, and the tables agree with what the clients noted (accounts.py). After som
 end: reports whose answer was lost are sent again, what is out is settled, the processor runs out of work, and all is looked at
 once more; then a new one is made.
 
-A run ends after N disturbances or M minutes. One with the same seed disturbs in the same way, as far as that is in its hands. What is known of a failure is written to FOLDER,
-and the status is 1. The server's programs are found in the PATH. --plant lets the server acknowledge what it has not
-written: that must be found, or else the harness finds nothing. --tell-disk only tells, by the status, whether a file system can be
+A run ends after N disturbances or M minutes. One with the same seed disturbs in the same way, as far as that is in its hands.
+What is known of a failure is written to FOLDER, and the status is 1. The server's programs are found in the PATH. --plant
+lets the server acknowledge what it has not written, and a call is the last thing that it acknowledges before each disturbance:
+that must be found, or else the harness finds nothing. --tell-disk only tells, by the status, whether a file system can be
 filled.
 """
 import argparse
@@ -217,6 +218,8 @@ class Run:
 				last = kinds[nth % len(kinds)]
 				load.go_on()
 				disturber.pause(0.6)
+				if self.options.plant:
+					load.record_last()
 				getattr(disturber, last)()
 				self.kills[last] += 1
 				self.server.wait_until_recovered()

@@ -82,6 +82,13 @@ class Load:
 				raise RuntimeError('a client does not come to an end')
 			time.sleep(0.005)
 
+	def record_last(self):
+		"""Pause, and record a call: the last thing that the server acknowledges."""
+		self.pause()
+		client = self.clients[0]
+		if client.connection or client.connect():
+			client.record_call(1)
+
 	def end(self):
 		self.over.set()
 		self.running.set()
