@@ -13,7 +13,7 @@
 #	wants to, by a role whose CONNECTION LIMIT admits LIMIT		(limited storm)
 # LIMIT is the number of this machine's processors unless set. What the sharing of processors alone does shows beside as many
 # busy loops in the database (1 loop, 4 loops). Each round takes all of them in turn; the table has medians, and ratios to
-# the quiet times.
+# the quiet times. BESIDE narrows what is run: "storm limited_storm".
 set -euo pipefail
 
 contacts=${1:-500000}
@@ -204,7 +204,7 @@ report()
 	done
 }
 
-whats=(quiet 1_loop recycle same_run policy policy_same_run 4_loops storm limited_storm)
+read -ra whats <<<"quiet ${BESIDE:-1_loop recycle same_run policy policy_same_run 4_loops storm limited_storm}"
 prepare
 uptime
 for ((round = 1; round <= rounds; round++)); do
