@@ -72,7 +72,7 @@ COMMENT ON FUNCTION recall.add_contact(int, bigint, text[], text, int, text, jso
 CREATE FUNCTION recall._read_source(source regclass, notice_others boolean) RETURNS SETOF record
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'recall_read_source';
 COMMENT ON FUNCTION recall._read_source(regclass, boolean) IS
-'The rows of a table or view, read with the caller''s rights and in the table''s order. The call names the columns; one that the source has not is null, and with notice_others a NOTICE names each that the call has not. Errors: 22023 no such table, or more rows than the setting recall.max_source_rows; what its type says of a value that does not convert, with the row where the source is a table.';
+'The rows of a table or view, read with the caller''s rights and in the table''s order. The call names the columns, of which the source must have the first; another that it has not is null, and with notice_others a NOTICE names each that the call has not. Errors: 22023 no such table, not that column, or more rows than the setting recall.max_source_rows; what its type says of a value that does not convert, with the row where the source is a table.';
 
 CREATE FUNCTION recall._check_source(source regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -124,5 +124,5 @@ BEGIN
 	RETURN added;
 END $$;
 COMMENT ON FUNCTION recall.add_contacts(int, bigint, regclass) IS
-'Adds the rows of a table or view to a batch, all or none, and returns how many. Columns, numbers being required: numbers text[], time_zone text, priority int, reference text, attributes jsonb; read with the caller''s rights. Right: manage. Errors as of add_contact(), naming the first bad row; 22023 also no source, or one with more rows than the setting recall.max_source_rows; what its type says of a value that does not convert, with the row where the source is a table; 42501 also when the caller may not read the source.';
+'Adds the rows of a table or view to a batch, all or none, and returns how many. Columns, numbers being required: numbers text[], time_zone text, priority int, reference text, attributes jsonb; read with the caller''s rights. Right: manage. Errors as of add_contact(), naming the first bad row; 22023 also no source, one without the column numbers, or one with more rows than the setting recall.max_source_rows; before that, what its type says of the first value that does not convert, with the row where the source is a table; 42501 also when the caller may not read the source.';
 

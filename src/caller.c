@@ -66,6 +66,17 @@ column_index(TupleDesc columns, const char *name)
 	return -1;
 }
 
+/* The first of the wanted columns is the one that a row cannot do without. */
+static void
+require_first_column(TupleDesc source, TupleDesc wanted, const char *source_name)
+{
+	const char *name = NameStr(TupleDescAttr(wanted, 0)->attname);
+
+	if (column_index(source, name) < 0)
+		recall_reject_plainly(psprintf("\"%s\" has no column \"%s\"", source_name, name),
+							  "Columns are found by their names; a view can give them others.");
+}
+
 /* Tell the caller which columns of the source mean nothing here: a misspelt one would be lost in
  * silence. */
 static void
@@ -202,7 +213,8 @@ read_as_caller(const char *query, Relation source, Tuplestorestate *rows)
 /*
  * _read_source(source regclass, notice_others boolean) returns setof record
  *
- * The columns named in the call's column definition list, read from the table as the caller.
+ * The columns named in the call's column definition list, read from the table as the caller. The
+ * source must have the first of them.
  */
 Datum
 recall_read_source(PG_FUNCTION_ARGS)
@@ -217,6 +229,8 @@ recall_read_source(PG_FUNCTION_ARGS)
 		recall_reject_plainly(psprintf("source %u does not exist", source_oid),
 							  "Name a table or view.");
 	source = table_open(source_oid, AccessShareLock);
+	require_first_column(RelationGetDescr(source), result->setDesc,
+						 RelationGetRelationName(source));
 	if (PG_GETARG_BOOL(1))
 		notice_unknown_columns(RelationGetDescr(source), result->setDesc,
 							   RelationGetRelationName(source));

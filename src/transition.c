@@ -115,7 +115,7 @@ check_move(const char *machine, const char *from, const char *to)
 		recall_forget_context();
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("%s cannot go from state \"%s\" to \"%s\"", machine, from, to),
-						errdetail("%s", describe_ways_out(machine, from))));
+						errhint("%s", describe_ways_out(machine, from))));
 	}
 }
 

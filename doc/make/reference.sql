@@ -48,7 +48,7 @@ INSERT INTO sqlstate VALUES
 ('42501', 'insufficient_privilege',
 	'The right is missing, or the tenant, task, batch, contact or record does not exist or is another tenant''s: the error is the same, so that nobody learns what there is.'),
 ('55000', 'object_not_in_prerequisite_state',
-	'A gate is shut or a move is illegal. The message says which, the hint or the detail what can be done.'),
+	'A gate is shut or a move is illegal. The message says which, the hint what can be done.'),
 ('22023', 'invalid_parameter_value',
 	'A parameter is out of range, names what the tenant has not, or contradicts another.'),
 ('22P02', 'invalid_text_representation',

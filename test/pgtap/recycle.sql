@@ -189,7 +189,7 @@ BEGIN
 			RETURN NEXT t.refused(statement, '55000', 'recycle record 1 is in state "waiting", not "paused"', 'The processor takes it up by itself.',
 				'one cannot resume a waiting record');
 		ELSE
-			RETURN NEXT t.refused(statement, '55000', format('recycle cannot go from state "%s" to "%s"', a.state, a.goes_to), 'DETAIL: ' || a.sentence,
+			RETURN NEXT t.refused(statement, '55000', format('recycle cannot go from state "%s" to "%s"', a.state, a.goes_to), a.sentence,
 				format('one cannot %s a %s record', a.name, a.state));
 		END IF;
 	END LOOP;
