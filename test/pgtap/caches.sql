@@ -33,5 +33,43 @@ SELECT is(recall.report(:acme, (:'contacts'::bigint[])[5], (:'tokens'::bigint[])
 SELECT throws_ok(format('SELECT recall.report(%s, 1, 1, NULL, NULL, NULL, NULL)', :acme + 1), '42501', NULL, 'who has no other tenant');
 RESET ROLE;
 
+-- Two sources, a policy that counts per number, a recycle of it, and its calls.
+SELECT recall.create_business_result(:acme, '5', 'Sold');
+SELECT recall.create_task(:acme, 'Spring', 'predicted', 'busy, no_answer after 1 s; result 5 never; limit 3 per day per number; quiet 1 s after answered', 'Mo-Su,PH 00:00-24:00; Dec 25 off', auto_recall => true) AS spring \gset
+SELECT recall.create_batch(:acme, :spring, 'Second') AS second \gset
+CREATE TEMPORARY TABLE people AS SELECT ARRAY['+4931' || 1000000 + n / 2, '+4932' || 1000000 + n] AS numbers, 'Asia/Tokyo' AS time_zone, 'knows +49311000001, 0049 31 1000 001' AS reference, 1 AS other
+	FROM generate_series(1, 4) n;
+SELECT is(recall.add_contacts(:acme, :second, 'people'), 4::bigint, 'a bulk of contacts');
+SELECT throws_ok(format('SELECT recall.record_calls(%s, %L)', :acme, 'people'), '22023', NULL, 'but it is none of calls');
+SELECT recall.start_task(:acme, :spring), recall.start_batch(:acme, :second);
+CREATE TEMPORARY TABLE made AS SELECT contact_id, recall.failure_cause('sip', '486') AS failure_cause, now() - interval '1 h' AS started_at, now() - interval '1 h' AS ended_at
+	FROM recall.contact WHERE tenant_id = :acme AND batch_id = :second ORDER BY contact_id LIMIT 3;
+SELECT is(recall.record_calls(:acme, 'made'), 3::bigint, 'and one of calls');
+SELECT is((SELECT string_agg(verdict || ' ' || contacts, ', ' ORDER BY verdict) FROM recall.preview(:acme, :second)), 'new 1, recall 3', 'previewed');
+SELECT recall.recycle(:acme, :second) AS record \gset
+SELECT recall._step(NULL, 0) FROM generate_series(1, 3);
+SELECT is((SELECT string_agg(outcome, ' ') FROM recall.claim(:acme, :spring, 4) c CROSS JOIN recall.report(:acme, c.contact_id, c.token, 'no_answer', NULL, now(), now()) outcome),
+	'recorded recorded recorded', 'the calls of a recycle, with those to a number that is out left');
+SELECT ok(count(*) > 5, 'the last is explained') FROM recall.explain(:acme, (SELECT max(contact_id) FROM made));
+SELECT ok(recall.matches('busy after 1 s', 'busy', NULL), 'matched');
+SELECT throws_ok(format('SELECT %L::recall.policy', said), '22P02', NULL, said) FROM unnest(ARRAY['bussy', 'busy after 1 parsec', 'limit 3 per 24 h per']) said;
+
+-- What others are shown of it; a person who is erased; a tenant that is entered.
+CREATE ROLE t_pool;
+SELECT recall.admit_pool('t_pool');
+SELECT recall.grant_privilege(:acme, 't_caches', '{read}'), recall.issue_token(:acme, '{read,dial}') AS pass \gset
+SET LOCAL ROLE t_caches;
+SELECT is((SELECT count(*) FROM recall.completed_call WHERE number ~ '\*'), 0::bigint, 'numbers are whole for who dials');
+SELECT throws_ok('EXPLAIN SELECT FROM recall.permit', '42501', NULL, 'the plan is not shown');
+RESET ROLE;
+SELECT is((SELECT string_agg(DISTINCT recall._mask_numbers(reference), ' ') FROM recall.contact WHERE tenant_id = :acme AND batch_id = :second),
+	'knows +49*******01, 0049 31 1000 001', 'masked');
+SELECT sum(erased) AS erased FROM recall.erase_number(:acme, '+49311000001') \gset
+SELECT is((SELECT count(*) FROM recall.contact WHERE tenant_id = :acme AND '+49311000001' = ANY (numbers)), 0::bigint, 'the number is gone');
+SET LOCAL ROLE t_pool;
+SELECT recall.enter(:'pass');
+SELECT ok(count(*) > 5, 'entered, the calls are read') FROM recall.completed_call;
+RESET ROLE;
+
 SELECT * FROM finish();
 ROLLBACK;
