@@ -66,7 +66,8 @@ column_index(TupleDesc columns, const char *name)
 	return -1;
 }
 
-/* The first of the wanted columns is the one that a row cannot do without. */
+/* The first of the wanted columns is the one that a row cannot do without. Whoever is told has read
+ * the source. */
 static void
 require_first_column(TupleDesc source, TupleDesc wanted, const char *source_name)
 {
@@ -229,13 +230,13 @@ recall_read_source(PG_FUNCTION_ARGS)
 		recall_reject_plainly(psprintf("source %u does not exist", source_oid),
 							  "Name a table or view.");
 	source = table_open(source_oid, AccessShareLock);
-	require_first_column(RelationGetDescr(source), result->setDesc,
-						 RelationGetRelationName(source));
 	if (PG_GETARG_BOOL(1))
 		notice_unknown_columns(RelationGetDescr(source), result->setDesc,
 							   RelationGetRelationName(source));
 	query = build_query(source_oid, RelationGetDescr(source), result->setDesc);
 	read_as_caller(query, source, result->setResult);
+	require_first_column(RelationGetDescr(source), result->setDesc,
+						 RelationGetRelationName(source));
 	if (tuplestore_tuple_count(result->setResult) > recall_max_source_rows)
 		recall_reject_plainly(
 			psprintf("the source has more than %d rows", recall_max_source_rows),
