@@ -135,8 +135,8 @@ sub is_held
 	return;
 }
 
-# A crash is no copy.
-my $original = create_original('original', 1500);
+# A crash is no copy. There are more contacts than all dialers can come to.
+my $original = create_original('original', 15_000);
 $original->stop('immediate');
 $original->start;
 is($original->safe_psql('postgres', $here), 't', 'crash: after it the history is the same');
