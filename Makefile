@@ -54,7 +54,7 @@ check-majors:
 	@test/harness/check_majors.sh
 
 # The tests, with what finds faults of memory; narrowed like check, and PLANT=stack shows that it would (planted_fault.h has more).
-# Under valgrind those that reach most of the C code: others take long, some of them hours. On a server that checks itself all, or, where
+# Under valgrind those that reach most of the C code: all together take hours. On a server that checks itself all, or, where
 # it forgets what it has cached wherever it may, one that is made for it.
 SLOW_TESTS = caches calling_hours policy transition story claim admission report report_many lease entry judge rights mask erase walk callback per_number
 sanitize:

@@ -98,7 +98,7 @@ instrument_environment()
 	[ -n "$instrument" ] || return 0
 	export PG_TEST_TIMEOUT_DEFAULT=3600 PGCTLTIMEOUT=600 PGISOLATIONTIMEOUT=3600 TEMP_CONFIG=$HOME/instrument.conf
 	instrument_settings >"$TEMP_CONFIG"
-	[ "$instrument" != valgrind ] || export TWIN_HISTORIES=5000 # its twin is SQL, and takes hours for all
+	[ "$instrument" != valgrind ] || export TWIN_HISTORIES=5000 # the twin is SQL: all would take hours
 	# CREATE EXTENSION alone takes minutes so, and is done without for the tests of pgtap.
 	if [ "$instrument" = checked ] && [ "${DISCARD_CACHES:-0}" != 0 ]; then
 		export PGOPTIONS="-c debug_discard_caches=$DISCARD_CACHES"
