@@ -33,9 +33,9 @@ SELECT is(recall.report(:acme, (:'contacts'::bigint[])[5], (:'tokens'::bigint[])
 SELECT throws_ok(format('SELECT recall.report(%s, 1, 1, NULL, NULL, NULL, NULL)', :acme + 1), '42501', NULL, 'who has no other tenant');
 RESET ROLE;
 
--- Two sources, a policy that counts per number, a recycle of it, and its calls.
+-- Bulk sources, a policy that counts per number, a recycle by it, and the calls of that.
 SELECT recall.create_business_result(:acme, '5', 'Sold');
-SELECT recall.create_task(:acme, 'Spring', 'predicted', 'busy, no_answer after 1 s; result 5 never; limit 3 per day per number; quiet 1 s after answered', 'Mo-Su,PH 00:00-24:00; Dec 25 off', auto_recall => true) AS spring \gset
+SELECT recall.create_task(:acme, 'Spring', 'predicted', 'busy, no_answer after 1 s; result 5 never; limit 3 per day per number; quiet 1 s after answered', 'Mo-Su,PH 00:00-24:00; 2001 Dec 25 off', auto_recall => true) AS spring \gset
 SELECT recall.create_batch(:acme, :spring, 'Second') AS second \gset
 CREATE TEMPORARY TABLE people AS SELECT ARRAY['+4931' || 1000000 + n / 2, '+4932' || 1000000 + n] AS numbers, 'Asia/Tokyo' AS time_zone, 'knows +49311000001, 0049 31 1000 001' AS reference, 1 AS other
 	FROM generate_series(1, 4) n;
@@ -59,7 +59,7 @@ CREATE ROLE t_pool;
 SELECT recall.admit_pool('t_pool');
 SELECT recall.grant_privilege(:acme, 't_caches', '{read}'), recall.issue_token(:acme, '{read,dial}') AS pass \gset
 SET LOCAL ROLE t_caches;
-SELECT is((SELECT count(*) FROM recall.completed_call WHERE number ~ '\*'), 0::bigint, 'numbers are whole for who dials');
+SELECT ok(count(*) > 5 AND bool_and(number !~ '\*'), 'numbers are whole for who dials') FROM recall.completed_call;
 SELECT throws_ok('EXPLAIN SELECT FROM recall.permit', '42501', NULL, 'the plan is not shown');
 RESET ROLE;
 SELECT is((SELECT string_agg(DISTINCT recall._mask_numbers(reference), ' ') FROM recall.contact WHERE tenant_id = :acme AND batch_id = :second),
