@@ -64,7 +64,7 @@ valgrind:
 	@INSTRUMENT=valgrind ONLY="$(or $(ONLY),regress pgtap)" TESTS="$(or $(TESTS),$(SLOW_TESTS))" test/harness/check.sh
 
 checked:
-	@INSTRUMENT=checked ONLY="$(or $(ONLY),regress isolation pgtap)" TESTS="$(or $(TESTS),$(if $(filter-out 0,$(DISCARD_CACHES)),caches))" test/harness/check.sh
+	@INSTRUMENT=checked ONLY="$(or $(ONLY),regress isolation pgtap)" TESTS="$(or $(TESTS),$(if $(filter 1,$(DISCARD_CACHES)),caches))" test/harness/check.sh
 
 # Build, once, the server that checks itself: assertions, wiped memory, and valgrind told of palloc(). It takes minutes.
 checked-server:

@@ -1,7 +1,8 @@
 #!/bin/bash
 #
 # checked_server.sh
-#		Builds PostgreSQL with assertions and told to tell valgrind of its memory, into .build/checked-MAJOR.
+#		Builds PostgreSQL with assertions, and told to tell valgrind of its memory and to ask discard_caches.h when it is to
+#		forget, into .build/checked-MAJOR.
 #
 # The source is Debian's package of the major that the tests run with, read by lists of our own, so that the machine's are
 # left as they are. VERSION chooses one, when the archive does not hold the installed one any more. make checked and
@@ -43,17 +44,31 @@ versions()
 	apt_source apt-cache showsrc "postgresql-$major" | sed -n 's/^Version: //p'
 }
 
+# Have the server ask when to forget what it has cached; that is the one line of it that is changed.
+ask_before_forgetting()
+{
+	local file=src/backend/utils/cache/inval.c
+
+	cp "$top/test/harness/discard_caches.h" "${file%/*}"
+	sed -i -e 's/^#include "postgres.h"$/&\n#include "discard_caches.h"/' -e 's/recursion_depth < debug_discard_caches\b/& \&\& discards_now()/' "$file"
+	grep -q 'discards_now()' "$file"
+}
+
+# Whoever calls this asks for its status, so that no failure ends it by itself.
 build()
 {
-	cd "$work/postgresql"
-	./configure --quiet --prefix=/usr --bindir="/usr/lib/postgresql/$major/bin" --libdir="/usr/lib/postgresql/$major/lib" \
-		--datadir="/usr/share/postgresql/$major" --includedir=/usr/include/postgresql --disable-rpath --without-readline --with-openssl --with-libxml \
-		--with-system-tzdata=/usr/share/zoneinfo --enable-cassert --enable-debug --enable-tap-tests \
-		CFLAGS='-O1 -g -fno-omit-frame-pointer' CPPFLAGS=-DUSE_VALGRIND
-	make -s -j"$(nproc)"
-	make -s -j"$(nproc)" -C contrib
+	local part
+
+	cd "$work/postgresql" &&
+		ask_before_forgetting &&
+		./configure --quiet --prefix=/usr --bindir="/usr/lib/postgresql/$major/bin" --libdir="/usr/lib/postgresql/$major/lib" \
+			--datadir="/usr/share/postgresql/$major" --includedir=/usr/include/postgresql --disable-rpath --without-readline --with-openssl --with-libxml \
+			--with-system-tzdata=/usr/share/zoneinfo --enable-cassert --enable-debug --enable-tap-tests \
+			CFLAGS='-O1 -g -fno-omit-frame-pointer' CPPFLAGS=-DUSE_VALGRIND &&
+		make -s -j"$(nproc)" &&
+		make -s -j"$(nproc)" -C contrib || return
 	for part in . contrib src/test/isolation; do
-		make -s -C "$part" install DESTDIR="$work/installed"
+		make -s -C "$part" install DESTDIR="$work/installed" || return
 	done
 	cp src/tools/valgrind.supp "$work/installed"
 }

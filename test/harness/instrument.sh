@@ -7,7 +7,8 @@
 #
 #	sanitize	the library with AddressSanitizer and UndefinedBehaviorSanitizer; a server process with a finding dies
 #	valgrind	the server under valgrind's memcheck; a finding counts when the library is in its stack
-#	checked		a server with assertions that wipes what is freed; DISCARD_CACHES=1 has it forget what it has cached wherever it may
+#	checked		a server with assertions that wipes what is freed; DISCARD_CACHES=ours has it forget what it has cached where the library
+#				calls it (discard_caches.h), DISCARD_CACHES=1 wherever it may
 #	coverage	the library counts its lines and branches
 #
 # PLANT=FAULT plants one of the faults of planted_fault.h in the copy of the checkout, which the run then has to find.
@@ -99,8 +100,8 @@ instrument_environment()
 	export PG_TEST_TIMEOUT_DEFAULT=3600 PGCTLTIMEOUT=600 PGISOLATIONTIMEOUT=3600 TEMP_CONFIG=$HOME/instrument.conf
 	instrument_settings >"$TEMP_CONFIG"
 	[ "$instrument" != valgrind ] || export TWIN_HISTORIES=5000 # the twin is SQL: all would take hours
-	# CREATE EXTENSION alone takes minutes so, and is done without for the tests of pgtap.
+	# CREATE EXTENSION alone takes minutes when it forgets wherever it may, and is done without for the tests of pgtap.
 	if [ "$instrument" = checked ] && [ "${DISCARD_CACHES:-0}" != 0 ]; then
-		export PGOPTIONS="-c debug_discard_caches=$DISCARD_CACHES"
+		export PGOPTIONS='-c debug_discard_caches=1'
 	fi
 }

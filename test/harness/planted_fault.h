@@ -5,9 +5,14 @@
  * PLANT names one, without "plant_"; it is then added to what recall._chunk_size() returns. Each is 0 when nothing
  * goes wrong, so that no test but the search for faults can tell.
  */
+#include "postgres.h"
+
 #include <limits.h>
-#include <stdlib.h>
-#include <string.h>
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "utils/syscache.h"
 
 /* Reads behind an array on the stack. */
 static __attribute__((unused, noipa)) int
@@ -51,10 +56,6 @@ plant_unwritten(int size)
 	return is_large && size < 0 ? 1 : 0;
 }
 
-/* palloc() is declared by the time the fault is used. */
-extern void *palloc(size_t size);
-extern void pfree(void *pointer);
-
 /* Reads behind what palloc() gave: only a server that tells valgrind of it makes that show. */
 static __attribute__((unused, noipa)) int
 plant_palloc(int size)
@@ -75,4 +76,18 @@ plant_overrun(int size)
 	bytes[24 + (size & 1)] = 1;
 	pfree((void *) bytes);
 	return 0;
+}
+
+/* Reads in a cache what it has let go of, and the server may have forgotten: one that wipes what it frees makes that show. */
+static __attribute__((unused, noipa)) int
+plant_stale(int size)
+{
+	HeapTuple row = SearchSysCache1(TYPEOID, ObjectIdGetDatum(BOOLOID));
+	volatile NameData *name = &((Form_pg_type) GETSTRUCT(row))->typname;
+
+	ReleaseSysCache(row);
+	table_close(table_open(TypeRelationId, AccessShareLock), AccessShareLock);
+	if (strcmp((const char *) name->data, "bool") != 0)
+		abort();
+	return 0 & size;
 }
