@@ -54,8 +54,9 @@ check-majors:
 	@test/harness/check_majors.sh
 
 # The tests, with what finds faults of memory; narrowed like check, and PLANT=stack shows that it would (planted_fault.h has more).
-# Under valgrind those that reach most of the C code: all together take hours. On a server that checks itself all, or, where
-# it forgets what it has cached wherever it may, one that is made for it.
+# Under valgrind those that reach most of the C code: all together take hours. On a server that checks itself all: also when it
+# forgets what it has cached where the library calls it (DISCARD_CACHES=ours), but not when it does wherever it may (DISCARD_CACHES=1),
+# for which there is one that is short.
 SLOW_TESTS = caches calling_hours policy transition story claim admission report report_many lease entry judge rights mask erase walk callback per_number
 sanitize:
 	@INSTRUMENT=sanitize ONLY="$(or $(ONLY),regress isolation pgtap)" test/harness/check.sh
