@@ -146,10 +146,9 @@ CREATE VIEW recall.redial WITH (security_barrier) AS
 SELECT d.tenant_id, d.task_id, d.batch_id, d.contact_id, recall._show_number(d.tenant_id, d.number) AS number, d.attempt, d.due_at,
 	CASE WHEN d.lease_until <= pg_catalog.clock_timestamp() THEN 'unknown' ELSE d.state END AS state, d.recycle_id
 FROM recall.dial d
-WHERE d.attempt > 1 AND d.tenant_id = ANY (ARRAY(
-	SELECT recall._readable_tenants() UNION SELECT t.tenant_id FROM recall.tenant t WHERE recall._sees_numbers(t.tenant_id)))
+WHERE d.attempt > 1 AND d.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 ORDER BY d.tenant_id, d.contact_id;
-COMMENT ON VIEW recall.redial IS 'The re-dial rows: permits for a second or later call. Right: dial; read and manage will do as well.';
+COMMENT ON VIEW recall.redial IS 'The re-dial rows: permits for a second or later call. Right: read.';
 COMMENT ON COLUMN recall.redial.tenant_id IS 'The tenant whose permit it is.';
 COMMENT ON COLUMN recall.redial.task_id IS 'The task whose dialers may claim it.';
 COMMENT ON COLUMN recall.redial.batch_id IS 'The batch of the contact.';

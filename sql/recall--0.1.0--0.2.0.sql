@@ -133,17 +133,6 @@ ORDER BY s.tenant_id DESC, s.created_at DESC)
 ORDER BY created_at DESC;
 COMMENT ON VIEW recall.suppressed_number IS 'The do-not-call list, latest first, also what is over by now. Right: read.';
 
-/* Who dials a tenant's numbers sees which are waiting. */
-
-CREATE OR REPLACE VIEW recall.redial WITH (security_barrier) AS
-SELECT d.tenant_id, d.task_id, d.batch_id, d.contact_id, recall._show_number(d.tenant_id, d.number) AS number, d.attempt, d.due_at,
-	CASE WHEN d.lease_until <= pg_catalog.clock_timestamp() THEN 'unknown' ELSE d.state END AS state, d.recycle_id
-FROM recall.dial d
-WHERE d.attempt > 1 AND d.tenant_id = ANY (ARRAY(
-	SELECT recall._readable_tenants() UNION SELECT t.tenant_id FROM recall.tenant t WHERE recall._sees_numbers(t.tenant_id)))
-ORDER BY d.tenant_id, d.contact_id;
-COMMENT ON VIEW recall.redial IS 'The re-dial rows: permits for a second or later call. Right: dial; read and manage will do as well.';
-
 /* The audit has what belongs to no tenant, for the owner, and is appended to only. */
 
 COMMENT ON FUNCTION recall._readable_tenants() IS

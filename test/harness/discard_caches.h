@@ -16,7 +16,7 @@
 
 #define LIBRARY "/recall.so"
 #define MAX_FRAMES 1000
-#define OFTEN 16   /* times; after these, whenever the number of times has doubled */
+#define OFTEN 100  /* times; after these, whenever the number of times has doubled */
 #define WAYS 65536 /* in each process; two that fall together count as one */
 
 extern void *__libc_stack_end;
