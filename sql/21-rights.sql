@@ -22,7 +22,7 @@ COMMENT ON FUNCTION recall._has_right(int, recall.privilege) IS
 CREATE FUNCTION recall._guard_plan(internal) RETURNS internal
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'recall_guard_plan';
 COMMENT ON FUNCTION recall._guard_plan(internal) IS
-'Planner support for what the views call. It sees to it that EXPLAIN and debug_print_plan show a plan over the tables to those only who may read the tables.';
+'Planner support for what the views call. It sees to it that EXPLAIN and debug_print_plan show a plan over the tables to those only who may read the tables, and that what a view reads is read along indexes, so that no condition of the reader''s is asked of another tenant''s row.';
 
 CREATE FUNCTION recall._readable_tenants() RETURNS SETOF int
 LANGUAGE c STABLE PARALLEL UNSAFE ROWS 10 SUPPORT recall._guard_plan AS 'MODULE_PATHNAME', 'recall_readable_tenants';

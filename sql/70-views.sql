@@ -5,7 +5,8 @@
  * Each has an order, that of an index. The planner does not look into a security barrier for an order that somebody asks
  * for outside; it sees the one that is written inside, and a page is read from the index and no further. The tenants
  * are an array, compared with the column itself: a condition of the index, so that asking for somebody else's tenant
- * reads as little as asking for none. Names are looked up for each row that is shown; a join might begin with them.
+ * reads as little as asking for none. Names are looked up for each row that is shown; a join might begin with them, and
+ * where there is one, each table of it has the condition. The library sees to it that an index is used (_guard_plan()).
  */
 
 CREATE VIEW recall.task_overview WITH (security_barrier) AS
@@ -73,8 +74,9 @@ SELECT k.tenant_id, b.task_id, k.batch_id, k.contact_id, k.attempt, recall._show
 	r.name AS result_name, k.started_at, k.ended_at, k.ended_at - k.started_at AS duration, recall._show_text(k.tenant_id, k.raw_code) AS raw_code,
 	recall._show_text(k.tenant_id, k.agent) AS agent, k.recycle_id, k.assumed
 FROM recall.call k
-JOIN recall.batch b ON b.tenant_id = k.tenant_id AND b.batch_id = k.batch_id
+JOIN recall.batch b ON b.tenant_id = k.tenant_id AND b.batch_id = k.batch_id AND b.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 LEFT JOIN recall.business_result r ON r.tenant_id = k.tenant_id AND r.code = k.business_result
+	AND r.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 WHERE k.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 ORDER BY k.tenant_id, k.batch_id, k.contact_id, k.attempt;
 COMMENT ON VIEW recall.completed_call IS 'The completed call data with readable outcomes, a row for each attempt. Right: read.';

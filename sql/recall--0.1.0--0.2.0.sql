@@ -133,6 +133,24 @@ ORDER BY s.tenant_id DESC, s.created_at DESC)
 ORDER BY created_at DESC;
 COMMENT ON VIEW recall.suppressed_number IS 'The do-not-call list, latest first, also what is over by now. Right: read.';
 
+/* A view is read along indexes, and each table that it joins is asked for its tenant. */
+
+COMMENT ON FUNCTION recall._guard_plan(internal) IS
+'Planner support for what the views call. It sees to it that EXPLAIN and debug_print_plan show a plan over the tables to those only who may read the tables, and that what a view reads is read along indexes, so that no condition of the reader''s is asked of another tenant''s row.';
+
+CREATE OR REPLACE VIEW recall.completed_call WITH (security_barrier) AS
+SELECT k.tenant_id, b.task_id, k.batch_id, k.contact_id, k.attempt, recall._show_number(k.tenant_id, k.number) AS number,
+	pg_catalog.concat_ws(': ', coalesce(k.failure_cause::text, 'answered'), k.business_result) AS outcome, k.failure_cause, k.business_result,
+	r.name AS result_name, k.started_at, k.ended_at, k.ended_at - k.started_at AS duration, recall._show_text(k.tenant_id, k.raw_code) AS raw_code,
+	recall._show_text(k.tenant_id, k.agent) AS agent, k.recycle_id, k.assumed
+FROM recall.call k
+JOIN recall.batch b ON b.tenant_id = k.tenant_id AND b.batch_id = k.batch_id AND b.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+LEFT JOIN recall.business_result r ON r.tenant_id = k.tenant_id AND r.code = k.business_result
+	AND r.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+WHERE k.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+ORDER BY k.tenant_id, k.batch_id, k.contact_id, k.attempt;
+COMMENT ON VIEW recall.completed_call IS 'The completed call data with readable outcomes, a row for each attempt. Right: read.';
+
 /* The audit has what belongs to no tenant, for the owner, and is appended to only. */
 
 COMMENT ON FUNCTION recall._readable_tenants() IS

@@ -14,6 +14,13 @@
  * tenant would not. So plans that touch recall are not compiled; and what the views call is
  * PARALLEL UNSAFE.
  *
+ * A table that is read as a whole is worse: where the reader's condition is leakproof, as that two
+ * numbers are equal, it comes before the view's, and whether it holds for some tenant's row decides
+ * whether the view's is asked at all, which takes time and blocks. So what a view reads is planned
+ * along indexes, all of which begin with the tenant, whatever the settings, and other tenants' rows
+ * are not even visited. The planner can be talked out of that by a function that it calls in
+ * between; then the plan is not executed.
+ *
  * An EXPLAIN without ANALYZE is known by its flag. One with ANALYZE asks for instrumentation, but
  * so does auto_explain, for any query, when its hook comes before this one: then it takes the
  * command itself to know. Whoever is loaded before recall is asked after it, so that this one
@@ -21,21 +28,26 @@
  *
  * The hooks are there once the library is loaded. The views see to that: their condition calls a
  * function whose planner support function is here, which loads the library while the very first
- * query is planned.
+ * query is planned. Nobody puts the settings back behind that planning but the execution.
  */
 #include "recall.h"
 
 #include "access/parallel.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "executor/executor.h"
 #include "jit/jit.h"
 #include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(recall_guard_plan);
 
@@ -44,6 +56,35 @@ static ProcessUtility_hook_type next_process_utility = NULL;
 static planner_hook_type next_planner = NULL;
 
 static bool is_explaining = false; /* whether the utility command at work is an EXPLAIN */
+
+/* Settings of the planner that decide how a table is read. */
+typedef struct Ways
+{
+	bool seqscan;
+	bool bitmapscan;
+	bool indexscan;
+	bool indexonlyscan;
+	double seq_page;
+	double random_page;
+	double tuple;
+	double index_tuple;
+	double operation;
+} Ways;
+
+/* The costs are the server's defaults, but for a random page, which is one of an SSD. */
+static const Ways along_indexes = { .seqscan = false,
+									.bitmapscan = false,
+									.indexscan = true,
+									.indexonlyscan = true,
+									.seq_page = DEFAULT_SEQ_PAGE_COST,
+									.random_page = 1.1,
+									.tuple = DEFAULT_CPU_TUPLE_COST,
+									.index_tuple = DEFAULT_CPU_INDEX_TUPLE_COST,
+									.operation = DEFAULT_CPU_OPERATOR_COST };
+
+static int plannings = 0;	  /* that have passed here and are not over */
+static bool is_left = false;  /* whether a planning that did not has left the settings changed, */
+static Ways ways_before_left; /* and what they were before */
 
 static void
 refuse(const char *message, const char *hint)
@@ -81,16 +122,114 @@ touches_recall(PlannedStmt *plan)
 	return false;
 }
 
+/* ---------------------------------------------------------------- along indexes */
+
+static Ways
+current_ways(void)
+{
+	return (Ways){ .seqscan = enable_seqscan,
+				   .bitmapscan = enable_bitmapscan,
+				   .indexscan = enable_indexscan,
+				   .indexonlyscan = enable_indexonlyscan,
+				   .seq_page = seq_page_cost,
+				   .random_page = random_page_cost,
+				   .tuple = cpu_tuple_cost,
+				   .index_tuple = cpu_index_tuple_cost,
+				   .operation = cpu_operator_cost };
+}
+
+static void
+set_ways(const Ways *ways)
+{
+	enable_seqscan = ways->seqscan;
+	enable_bitmapscan = ways->bitmapscan;
+	enable_indexscan = ways->indexscan;
+	enable_indexonlyscan = ways->indexonlyscan;
+	seq_page_cost = ways->seq_page;
+	random_page_cost = ways->random_page;
+	cpu_tuple_cost = ways->tuple;
+	cpu_index_tuple_cost = ways->index_tuple;
+	cpu_operator_cost = ways->operation;
+}
+
+/* Have the rest of the query that is being planned read along indexes. */
+static void
+plan_along_indexes(void)
+{
+	if (plannings == 0 && !is_left)
+	{
+		ways_before_left = current_ways();
+		is_left = true;
+	}
+	set_ways(&along_indexes);
+}
+
+static void
+put_back_what_is_left(void)
+{
+	if (is_left)
+		set_ways(&ways_before_left);
+	is_left = false;
+}
+
+static void
+end_transaction(XactEvent event, void *unused)
+{
+	put_back_what_is_left();
+}
+
+/* Is a row asked by a view whether its tenant is one of the reader's? */
+static bool
+is_asked_for_tenant(const List *conditions)
+{
+	ListCell *cell;
+
+	foreach (cell, conditions)
+	{
+		ScalarArrayOpExpr *condition = lfirst(cell);
+
+		if (IsA(condition, ScalarArrayOpExpr) && !IsA(lsecond(condition->args), Const))
+			return true;
+	}
+	return false;
+}
+
+/* Does a plan that is ready to run read a table of recall as a whole, to ask each row for its
+ * tenant? What is looked up for a row that is shown may be read in any way. */
+static bool
+reads_whole_table(PlanState *state, void *schema)
+{
+	if (IsA(state, SeqScanState) && is_asked_for_tenant(state->plan->qual) &&
+		RelationGetNamespace(((SeqScanState *) state)->ss.ss_currentRelation) == *(Oid *) schema)
+		return true;
+	return planstate_tree_walker(state, reads_whole_table, schema);
+}
+
+static void
+refuse_whole_table(QueryDesc *query)
+{
+	Oid schema = get_namespace_oid("recall", true);
+
+	if (query->planstate != NULL && reads_whole_table(query->planstate, &schema) &&
+		!has_rights_of_owner(GetUserId()))
+		refuse("permission denied to read a table of recall as a whole",
+			   "Do not change the planner's settings while a query is planned.");
+}
+
+/* ---------------------------------------------------------------- the hooks */
+
 static void
 executor_start(QueryDesc *query, int flags)
 {
+	/* A parallel worker does what its leader was allowed to. */
+	bool is_of_recall = !IsParallelWorker() && touches_recall(query->plannedstmt);
 	bool is_first = ExecutorStart_hook == executor_start;
 	bool is_explained = (flags & EXEC_FLAG_EXPLAIN_ONLY) != 0 ||
 						(query->instrument_options != 0 && (is_first || is_explaining));
 
-	/* A parallel worker does what its leader was allowed to. */
-	if (is_explained && !IsParallelWorker() && touches_recall(query->plannedstmt) &&
-		!has_rights_of_owner(GetUserId()))
+	if (is_of_recall)
+		put_back_what_is_left();
+	if (is_explained && is_of_recall && !has_rights_of_owner(GetUserId()))
 		refuse(
 			"permission denied to explain a query that uses recall",
 			"A plan tells of the rows of all tenants; only the owner of the extension may see it.");
@@ -99,6 +238,8 @@ executor_start(QueryDesc *query, int flags)
 		next_executor_start(query, flags);
 	else
 		standard_ExecutorStart(query, flags);
+	if (is_of_recall)
+		refuse_whole_table(query);
 }
 
 static void
@@ -145,8 +286,21 @@ refuse_printed_plan(void)
 static PlannedStmt *
 plan_query(Query *query, const char *text, int options, ParamListInfo parameters)
 {
-	PlannedStmt *plan = next_planner != NULL ? next_planner(query, text, options, parameters)
-											 : standard_planner(query, text, options, parameters);
+	PlannedStmt *volatile plan = NULL;
+	Ways before = current_ways();
+
+	plannings++;
+	PG_TRY();
+	{
+		plan = next_planner != NULL ? next_planner(query, text, options, parameters)
+									: standard_planner(query, text, options, parameters);
+	}
+	PG_FINALLY();
+	{
+		plannings--;
+		set_ways(&before);
+	}
+	PG_END_TRY();
 
 	if ((is_plan_printed() || plan->jitFlags != PGJIT_NONE) && touches_recall(plan))
 	{
@@ -157,13 +311,15 @@ plan_query(Query *query, const char *text, int options, ParamListInfo parameters
 	return plan;
 }
 
-/* _guard_plan(internal) returns internal: planner support that gives no advice; its call loads the
- * library, and the query that does so had no hook when its planning began */
+/* _guard_plan(internal) returns internal: planner support that gives no advice; its call says that
+ * the query reads a view, and loads the library, so that the query that does so had no hook when
+ * its planning began */
 Datum
 recall_guard_plan(PG_FUNCTION_ARGS)
 {
 	if (is_plan_printed())
 		refuse_printed_plan();
+	plan_along_indexes();
 	PG_RETURN_POINTER(NULL);
 }
 
@@ -177,4 +333,5 @@ recall_guard_plans(void)
 	ProcessUtility_hook = process_utility;
 	next_planner = planner_hook;
 	planner_hook = plan_query;
+	RegisterXactCallback(end_transaction, NULL);
 }

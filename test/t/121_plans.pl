@@ -1,5 +1,6 @@
 # Plans over the tables of recall are not shown to members: EXPLAIN in all its forms, also as the first statement of a
-# session, and debug_print_plan; modules that look into every query go on. And what doc/security.md says closes statistics does.
+# session, and debug_print_plan; modules that look into every query go on. What a view reads is read along indexes, whatever the
+# settings, so that what a condition finds in other tenants' rows changes nothing. And what doc/security.md says closes statistics does.
 
 use strict;
 use warnings;
@@ -91,6 +92,74 @@ like(session('deputy', $query, @print), qr/:relid ($relations) .*plan_rows|plan_
 like(session('member', 'SELECT count(*) FROM recall.audit; SELECT count(*) FROM public.own', @print[1, 0]), qr/$printed.*plan_rows/s,
 	'and of what has nothing to do with recall as ever');
 unlike(session('member', "$query; SELECT * FROM recall.preview(1, 1)", 'debug_print_plan=on'), qr/ERROR/, 'nobody minds what is not sent to the client');
+
+# Blocks that a query reads which is hidden in a function, where EXPLAIN shows no plan of it. It is the session's first, or its second or third,
+# which have nothing more to load.
+sub blocks
+{
+	my ($query, $warm, @settings) = @_;
+	my $explain = "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, COSTS OFF, SUMMARY OFF) SELECT query_to_xml(\$\$$query\$\$, true, true, '')";
+	my $got = session('member', ($warm ? "\\o /dev/null\n$explain;\n$explain;\n\\o\n" : '') . $explain, @settings);
+	my ($hit) = $got =~ /^ *Buffers: shared hit=(\d+)/m;
+
+	return $hit // "no buffers: $got";
+}
+
+my @whole = ('enable_indexscan=off', 'enable_indexonlyscan=off', 'enable_bitmapscan=off');
+my @dear = ('random_page_cost=1e15', 'cpu_index_tuple_cost=1e15', 'seq_page_cost=0');
+my %there = (
+	task_overview => [ q{task = 'secret 7'}, q{task = 'secret 7777'} ],
+	batch_overview => [ q{batch = 'hidden'}, q{batch = 'hidde'} ],
+	completed_call => [ 'contact_id = 11', 'contact_id = 1111' ],
+	permit => [ 'contact_id = 11', 'contact_id = 1111' ],
+	redial => [ 'contact_id = 11', 'contact_id = 1111' ],
+	recycle_record => [ 'recycle_id = 1', 'recycle_id = 111' ],
+	audit => [ q{action = 'suppress'}, q{action = 'suppres'} ],
+	suppressed_number => [ q{number = '+4940777001'}, q{number = '+4940777002'} ],
+);
+
+$node->safe_psql('postgres', <<'END');
+	SELECT recall.create_batch(2, 1, 'hidden');
+	SELECT recall.start_task(2, 1), recall.start_batch(2, 1);
+	SELECT recall.set_policy(2, 1, 'busy');
+	SELECT recall.record_call(2, recall.add_contact(2, 1, ARRAY['+49401234' || 100 + i]), 'busy', NULL) FROM generate_series(1, 12) i;
+	SELECT recall.recycle(2, 1);
+	CALL recall.process();
+	SELECT recall.suppress(2, '+4940777001');
+	ANALYZE;
+END
+is_deeply([ sort keys %there ], [ split /\n/, $node->safe_psql('postgres', q{SELECT relname FROM pg_class WHERE relnamespace = 'recall'::regnamespace AND relkind = 'v' ORDER BY relname}) ],
+	'all views are tried');
+foreach my $view (sort keys %there)
+{
+	foreach my $tenant ('tenant_id = 2 AND ', '')
+	{
+		my ($hit, $miss) = map { "SELECT count(*) FROM recall.$view WHERE $tenant$_" } @{ $there{$view} };
+
+		cmp_ok($node->safe_psql('postgres', $hit), '>', $node->safe_psql('postgres', $miss), "the owner finds: $hit");
+		foreach my $settings ([], \@whole, \@dear)
+		{
+			foreach my $warm (0, 1)
+			{
+				my $blocks = blocks($hit, $warm, @$settings);
+
+				like($blocks, qr/^\d+$/, "$hit: reads, @$settings");
+				is($blocks, blocks($miss, $warm, @$settings), "$hit: as much as if there were none, @$settings" . ($warm ? '' : ', first thing in a session'));
+			}
+		}
+	}
+}
+my $shown = 'SHOW enable_seqscan; SHOW enable_indexscan; SHOW random_page_cost';
+
+is(session('member', "SELECT count(*) FROM recall.permit; $shown; SELECT count(*) FROM recall.permit; $shown", @whole), "0\non\noff\n4\n0\non\noff\n4\n",
+	'the settings are as they were');
+like(session('member', "SELECT count(*) FROM recall.permit WHERE 1 / (tenant_id - tenant_id) = contact_id AND 1 / 0 = 1; $shown", @whole), qr/^on\noff\n4\n.*division by zero/s,
+	'also when the planning fails');
+my $tampering = q{CREATE FUNCTION pg_temp.tamper() RETURNS bigint LANGUAGE plpgsql STABLE AS $$ BEGIN
+	PERFORM set_config('enable_seqscan', 'on', false), set_config('enable_indexscan', 'off', false), set_config('enable_indexonlyscan', 'off', false);
+	RETURN 5; END $$;};
+like(session('member', "$tampering SELECT count(*) FROM recall.permit WHERE tenant_id = 2 AND contact_id = pg_temp.tamper()"),
+	qr/ERROR:  permission denied to read a table of recall as a whole\nHINT:  Do not change the planner's settings/, 'who talks the planner out of it is refused');
 
 # No JIT and no parallel workers, whose start depends on the estimates.
 SKIP: {
