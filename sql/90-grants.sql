@@ -32,12 +32,12 @@ DO $$
 DECLARE
 	routine regprocedure;
 BEGIN
-	/* What the operators, casts and operator classes of the value types call, and what has no state behind it. */
+	/* What the operators, casts (from and to text as well) and operator classes of the value types call, and what has no state behind it. */
 	FOR routine IN
 		SELECT p.oid
 		FROM pg_catalog.pg_proc p
 		WHERE p.pronamespace = 'recall'::pg_catalog.regnamespace
-		AND p.proname IN ('policy', '_policy_eq', '_policy_ne', '_policy_hash', '_policy_hash_extended', 'policy_rules',
+		AND p.proname IN ('_policy_in', '_policy_out', '_calling_hours_in', '_calling_hours_out', 'policy', '_policy_eq', '_policy_ne', '_policy_hash', '_policy_hash_extended', 'policy_rules',
 			'policy_limits', 'matches', 'history', 'judge', '_policy_to_jsonb', '_policy_from_jsonb', '_policy_selector_to_jsonb',
 			'_policy_duration', '_policy_check_keys', '_check_size', '_policy_from_scalar', '_policy_from_list',
 			'_policy_selector_from_jsonb', '_policy_items', '_nearest', '_calling_hours_eq', '_calling_hours_ne', '_calling_hours_hash',

@@ -1441,4 +1441,6 @@ BEGIN
 	END LOOP;
 END $$;
 
-/* Pure functions that are new are everybody's: grant EXECUTE on them to PUBLIC here. */
+/* Pure functions that are new are everybody's: grant EXECUTE on them to PUBLIC here. The server asks for this right where a constant is cast. */
+GRANT EXECUTE ON FUNCTION recall._policy_in(cstring), recall._policy_out(recall.policy),
+	recall._calling_hours_in(cstring), recall._calling_hours_out(recall.calling_hours) TO PUBLIC;

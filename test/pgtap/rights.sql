@@ -44,6 +44,17 @@ GRANT EXECUTE ON FUNCTION t.peep TO PUBLIC;
 SELECT is(t.outcome('SELECT count(*) FROM recall.task_overview WHERE t.peep(task)', 't_read'), '2', 'a condition of the reader''s sees only rows of the reader''s tenants');
 SELECT matches(t.outcome('SELECT count(*) FROM recall.task_overview WHERE t.peep(task)', 't_foreign'), 'peeped: secret of Bell', 'which the condition would tell');
 
+/* Values of recall's types are everybody's, also as constants and parameters that are cast */
+
+SELECT is(t.outcome(x.statement, 't_read'), x.value, x.statement) FROM (VALUES
+	($$SELECT 'busy, no_answer after 1 h'::text::recall.policy$$, 'busy, no_answer after 1 h'), ($$SELECT 'it is ' || 'busy'::recall.policy$$, 'it is busy'),
+	($$SELECT '24/7'::text::recall.calling_hours::text$$, '24/7')) AS x(statement, value);
+SET LOCAL ROLE t_read;
+PREPARE matching(text, text) AS SELECT recall.matches($1::recall.policy, $2::recall.failure_cause, NULL);
+EXECUTE matching('busy', 'busy') \gset
+RESET ROLE;
+SELECT ok(:'matches', 'a parameter that is cast');
+
 /* health() speaks of the caller's tenants alone */
 
 SELECT recall.suspend_task(:acme, 1);
