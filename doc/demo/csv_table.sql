@@ -4,6 +4,8 @@
 -- The order of the columns, and columns that nobody asks for, do not matter then. :delimiter separates them.
 -- The loaders include this; they fill the table with \copy, which reads the file where psql runs.
 
+\set stop_before :ON_ERROR_STOP
+\set quiet_before :QUIET
 \set ON_ERROR_STOP on
 \set QUIET on
 \setenv CSV_FILE :file

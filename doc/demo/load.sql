@@ -26,3 +26,9 @@ ANALYZE recall.call, recall.dial;
 
 COMMIT;
 \echo :contacts_added contacts added, :calls_recorded completed calls recorded
+
+-- What the loader has set for itself is as it was before.
+\if :{?stop_before}
+	\set ON_ERROR_STOP :stop_before
+	\set QUIET :quiet_before
+\endif

@@ -9,6 +9,8 @@
 -- One contact in ten has a second number. Numbers are from +999, which is no country's. The tenant needs the
 -- business results sold, callback and not_interested.
 
+\set stop_before :ON_ERROR_STOP
+\set quiet_before :QUIET
 \set ON_ERROR_STOP on
 \set QUIET on
 \set seed 'recall 1'

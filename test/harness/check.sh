@@ -80,6 +80,19 @@ finish()
 	exit 0
 }
 
+# Refuse names that no test has, before minutes are spent on building. TESTS=none runs none.
+check_names()
+{
+	local name
+
+	for name in ${TESTS:-}; do
+		[ "$name" = none ] || compgen -G "$top/test/*/$name.*" >/dev/null || die "there is no test $name"
+	done
+	for name in ${PROVE_TESTS:-}; do
+		compgen -G "$top/$name" >/dev/null || die "there is no file $name"
+	done
+}
+
 # Set RECALL_DATA to a copy that the tests can read, if there is any data.
 provide_data()
 {
@@ -116,6 +129,7 @@ trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
 clean_environment
+check_names
 # The example dialer runs on the first two, and is tested behind the third; random histories and hostile sessions run on the
 # fourth, the latter with what the last makes up.
 # shellcheck disable=SC2034
