@@ -11,7 +11,7 @@ COMMENT ON FUNCTION recall._mask_number(text) IS
 CREATE FUNCTION recall._mask_numbers(what text) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_mask_text';
 COMMENT ON FUNCTION recall._mask_numbers(text) IS
-'A text in which of each run of seven digits or more all but the first two and the last two are "*".';
+'A text in which of each run of seven digits or more, behind "+" or "00" also in groups, all but the first two and the last two are "*".';
 
 CREATE FUNCTION recall._mask_numbers(what jsonb) RETURNS jsonb
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_mask_jsonb';

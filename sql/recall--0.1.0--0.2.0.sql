@@ -151,6 +151,9 @@ WHERE k.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 ORDER BY k.tenant_id, k.batch_id, k.contact_id, k.attempt;
 COMMENT ON VIEW recall.completed_call IS 'The completed call data with readable outcomes, a row for each attempt. Right: read.';
 
+COMMENT ON FUNCTION recall._mask_numbers(text) IS
+'A text in which of each run of seven digits or more, behind "+" or "00" also in groups, all but the first two and the last two are "*".';
+
 /* The audit has what belongs to no tenant, for the owner, and is appended to only. */
 
 COMMENT ON FUNCTION recall._readable_tenants() IS

@@ -29,6 +29,8 @@ PG_FUNCTION_INFO_V1(recall_show_jsonb);
 
 #define KEPT 2		 /* digits that stay at either end */
 #define MIN_DIGITS 7 /* shorter runs of digits are no numbers */
+#define SEPARATORS " -./()"
+#define MAX_GAP 3	 /* separators between two groups */
 #define MAX_SHOWN 40 /* characters of what is meant to be a number */
 
 static bool
@@ -75,28 +77,52 @@ recall_mask_number(const char *number, int length)
 	return masked;
 }
 
-/* Mask a run of digits in its place, when it is long enough to be a number. */
-static void
-mask_run(char *run, int digits)
+/* Find the end of a number that begins at a digit: of its digits, or, behind "+" or "00", of their
+ * groups. */
+static int
+end_of_number(const char *text, int begin, int length)
 {
-	if (digits >= MIN_DIGITS)
-		memset(run + KEPT, '*', digits - 2 * KEPT);
+	bool has_groups = (begin > 0 && text[begin - 1] == '+') ||
+					  (length - begin > 1 && text[begin] == '0' && text[begin + 1] == '0');
+	int end = begin;
+
+	for (int i = begin; i < length && i - end <= MAX_GAP; i++)
+		if (is_digit(text[i]))
+			end = i + 1;
+		else if (!has_groups || strchr(SEPARATORS, text[i]) == NULL)
+			break;
+	return end;
+}
+
+/* Mask a number in its place, when it has digits enough. */
+static void
+mask_in_place(char *number, int length)
+{
+	int digits = count_digits(number, length);
+	int seen = 0;
+
+	if (digits < MIN_DIGITS)
+		return;
+	for (int i = 0; i < length; i++)
+		if (is_digit(number[i]))
+		{
+			if (seen >= KEPT && seen < digits - KEPT)
+				number[i] = '*';
+			seen++;
+		}
 }
 
 static void
 mask_runs(char *text, int length)
 {
-	int digits = 0;
-
 	for (int i = 0; i < length; i++)
 		if (is_digit(text[i]))
-			digits++;
-		else
 		{
-			mask_run(text + i - digits, digits);
-			digits = 0;
+			int end = end_of_number(text, i, length);
+
+			mask_in_place(text + i, end - i);
+			i = end - 1;
 		}
-	mask_run(text + length - digits, digits);
 }
 
 /* Find the end of a string that begins behind a quote, or of the part of it before an escape. */

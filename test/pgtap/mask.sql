@@ -11,6 +11,8 @@ SELECT is(recall._mask_number(x.number), x.masked, format('the mask of %s', x.nu
 	('12345', '12*45'), (E'+49301234567\n', E'+49*******67\n'), ('+49３０1234567', '+49*******67'), ('Müller', 'M*ller'),
 	(repeat('7', 40), '77' || repeat('*', 36) || '77'), (repeat('7', 41), '77' || repeat('*', 37) || '7...')) AS x(number, masked);
 SELECT is(recall._mask_numbers(x.said), x.masked, format('the mask of a text: %s', x.said)) FROM (VALUES
+	('ask +49 30 (1234)-5678, or 0049 30 12 34 56 78', 'ask +49 ** (****)-**78, or 00** ** ** ** ** 78'), ('+49    30 123 456, +1.202.555.0101/2', '+49    30 123 456, +1.2**.***.***1/2'),
+	('30 1234 5678', '30 1234 5678'), ('on 2026-11-26 at 21:00:00+00:00', 'on 2026-11-26 at 21:00:00+00:00'), ('+49 30-', '+49 30-'), ('+4930123456', '+49******56'),
 	('+493012345678', '+49********78'), ('sip:493012345678@gw', 'sip:49********78@gw'), ('1234567', '12***67'), ('123456', '123456'), ('', ''),
 	('at 2026-11-25 23:20:32.123456+00, 1234567 and +4930111111', 'at 2026-11-25 23:20:32.123456+00, 12***67 and +49******11')) AS x(said, masked);
 SELECT is(recall._mask_numbers(x.said::jsonb), x.masked::jsonb, format('the mask of a value: %s', x.said)) FROM (VALUES
