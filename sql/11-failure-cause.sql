@@ -178,14 +178,14 @@ FROM (VALUES
 ) AS s (system, cause, codes, note)
 CROSS JOIN LATERAL pg_catalog.string_to_table(s.codes, '|') AS c (code);
 
-/* Its own rights read the table, so that nobody else needs any on it. */
+/* Its own rights read the table, so that nobody else needs any on it. What is longer than any code is not looked at. */
 CREATE FUNCTION recall.failure_cause(system text, code text) RETURNS recall.failure_cause
 LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	asked_system CONSTANT text := lower(btrim(failure_cause.system));
-	asked_code CONSTANT text := btrim(failure_cause.code);
+	asked_system CONSTANT text := CASE WHEN octet_length(failure_cause.system) <= 10000 THEN lower(btrim(failure_cause.system)) END;
+	asked_code CONSTANT text := CASE WHEN octet_length(failure_cause.code) <= 10000 THEN btrim(failure_cause.code) END;
 	cause recall.failure_cause;
 BEGIN
 	SELECT c.failure_cause INTO cause
@@ -203,7 +203,7 @@ BEGIN
 		RETURN cause;
 	END IF;
 	IF NOT EXISTS (SELECT FROM recall.cause_code c WHERE c.system = asked_system) THEN
-		RAISE EXCEPTION 'system "%" has no codes of failure causes', left(failure_cause.system, 50)
+		RAISE EXCEPTION 'system "%" has no codes of failure causes', recall._mask_numbers(left(failure_cause.system, 50))
 			USING ERRCODE = 'invalid_parameter_value',
 				HINT = format('Known systems: %s.', (SELECT string_agg(DISTINCT c.system, ', ') FROM recall.cause_code c));
 	END IF;

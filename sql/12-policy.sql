@@ -129,7 +129,10 @@ AS 'MODULE_PATHNAME', 'recall_matches';
 COMMENT ON FUNCTION recall.matches(recall.policy, recall.failure_cause, text) IS
 'Whether an outcome matches a rule that recalls, delays and limits aside. Failure cause NULL = answered, business result NULL = none; policy NULL gives NULL.';
 
-/* policy::jsonb and back. What comes from jsonb is checked piece by piece, put together as a text, and parsed. */
+/*
+ * policy::jsonb and back. What comes from jsonb is checked piece by piece, put together as a text, and parsed. Errors mask numbers
+ * by themselves: everybody may cast, and not everybody may call _mask_numbers().
+ */
 
 CREATE FUNCTION recall._policy_selector_to_jsonb(selector text, members text[]) RETURNS jsonb
 LANGUAGE SQL IMMUTABLE STRICT PARALLEL SAFE
@@ -184,7 +187,7 @@ BEGIN
 	END IF;
 	SELECT k INTO wrong FROM jsonb_object_keys(item) k WHERE k <> ALL (known) ORDER BY k LIMIT 1;
 	IF FOUND THEN
-		RAISE EXCEPTION 'invalid policy: unknown key "%" in %', left(wrong, 50), what
+		RAISE EXCEPTION 'invalid policy: unknown key "%" in %', regexp_replace(left(wrong, 50), '([0-9]{2})[0-9]{3,}([0-9]{2})', '\1***\2', 'g'), what
 			USING ERRCODE = 'invalid_text_representation', HINT = format('Known keys: %s.', array_to_string(known, ', '));
 	END IF;
 	SELECT k INTO wrong FROM unnest(required) k WHERE NOT item ? k LIMIT 1;
@@ -205,7 +208,8 @@ BEGIN
 		RETURN NULL;
 	END IF;
 	IF jsonb_typeof(item -> key) <> type OR item ->> key !~ pattern THEN
-		RAISE EXCEPTION 'invalid policy: wrong value % of "%"', left((item -> key)::text, 50), key USING ERRCODE = 'invalid_text_representation';
+		RAISE EXCEPTION 'invalid policy: wrong value % of "%"', regexp_replace(left((item -> key)::text, 50), '([0-9]{2})[0-9]{3,}([0-9]{2})', '\1***\2', 'g'), key
+			USING ERRCODE = 'invalid_text_representation';
 	END IF;
 	RETURN item ->> key;
 END
@@ -234,7 +238,7 @@ BEGIN
 	INTO members, wrong
 	FROM jsonb_array_elements(item -> key) WITH ORDINALITY AS e (value, k);
 	IF wrong IS NOT NULL THEN
-		RAISE EXCEPTION 'invalid policy: wrong member % of "%"', left(wrong::text, 50), key
+		RAISE EXCEPTION 'invalid policy: wrong member % of "%"', regexp_replace(left(wrong::text, 50), '([0-9]{2})[0-9]{3,}([0-9]{2})', '\1***\2', 'g'), key
 			USING ERRCODE = 'invalid_text_representation',
 				HINT = coalesce(
 					'Perhaps you meant "' || recall._nearest(wrong #>> '{}', known) || '".',

@@ -13,6 +13,11 @@ CREATE FUNCTION recall._invalid(message text, hint text) RETURNS void
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'recall_invalid';
 COMMENT ON FUNCTION recall._invalid(text, text) IS 'Raises 22023: a value is out of its range.';
 
+CREATE FUNCTION recall._is_longer(value text, most int) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_is_longer_sql';
+COMMENT ON FUNCTION recall._is_longer(text, int) IS
+'Whether a text has more than so many characters. Those of a very long one are not counted, which could not be cancelled.';
+
 CREATE FUNCTION recall._check_length(value text, fault text, most int, source_row bigint DEFAULT 0) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_check_length';
 COMMENT ON FUNCTION recall._check_length(text, text, int, bigint) IS 'The text. Raises 22023, with the fault in words, when it has more than so many characters.';

@@ -16,7 +16,7 @@ COMMENT ON FUNCTION recall._is_owner() IS
 CREATE FUNCTION recall._has_right(tenant_id int, required recall.privilege) RETURNS boolean
 LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_has_right';
 COMMENT ON FUNCTION recall._has_right(int, recall.privilege) IS
-'Whether the caller has a right in a tenant. The owner has every right in every tenant that exists.';
+'Whether the caller has a right in a tenant. The owner has every right in every tenant that exists. Raises 55000 while a bulk source is read, but for the right "read".';
 
 /* The first query of a session that uses a view loads the library by this, while it is planned. */
 CREATE FUNCTION recall._guard_plan(internal) RETURNS internal
@@ -32,17 +32,23 @@ COMMENT ON FUNCTION recall._readable_tenants() IS
 CREATE FUNCTION recall._require(tenant_id int, required recall.privilege) RETURNS boolean
 LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_require';
 COMMENT ON FUNCTION recall._require(int, recall.privilege) IS
-'Raises 42501 unless the caller has the right in the tenant; true.';
+'Raises 42501 unless the caller has the right in the tenant; 55000 while a bulk source is read, but for the right "read"; true.';
+
+CREATE FUNCTION recall._require_no_source() RETURNS void
+LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_require_no_source_sql';
+COMMENT ON FUNCTION recall._require_no_source() IS
+'Raises 55000 while a bulk source is read, where nothing may be changed: the statement that reads it would not see that.';
 
 CREATE FUNCTION recall._require_owner() RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+	PERFORM recall._require_no_source();
 	IF recall._is_owner() IS NOT TRUE THEN
 		PERFORM recall._deny('what only the owner of the extension may do');
 	END IF;
 END $$;
 COMMENT ON FUNCTION recall._require_owner() IS
-'Raises 42501 unless the caller has the rights of the extension''s owner.';
+'Raises 42501 unless the caller has the rights of the extension''s owner; 55000 while a bulk source is read.';
 
 CREATE FUNCTION recall._log(
 	tenant_id int, kind text, record_id text, action text,

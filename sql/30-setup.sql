@@ -3,8 +3,8 @@
 CREATE FUNCTION recall._check_name(kind text, name text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	IF coalesce(name, '') = '' OR length(name) > 200 THEN
-		PERFORM recall._invalid(format('invalid name of a %s: %L', kind, left(name, 200)), 'A name has 1 to 200 characters.');
+	IF coalesce(name, '') = '' OR recall._is_longer(name, 200) THEN
+		PERFORM recall._invalid(format('invalid name of a %s: %L', kind, recall._mask_numbers(left(name, 200))), 'A name has 1 to 200 characters.');
 	END IF;
 END $$;
 COMMENT ON FUNCTION recall._check_name(text, text) IS 'Raises 22023 unless a name has 1 to 200 characters.';
@@ -18,8 +18,8 @@ BEGIN
 		PERFORM recall._invalid(format('recycle_limit %s is out of range', recycle_limit),
 			'One recycle re-dials 1 to 2000000 contacts.');
 	END IF;
-	IF obs_url_mode = '' OR length(obs_url_mode) > 50 THEN
-		PERFORM recall._invalid(format('invalid obs_url_mode %L', left(obs_url_mode, 50)),
+	IF obs_url_mode = '' OR recall._is_longer(obs_url_mode, 50) THEN
+		PERFORM recall._invalid(format('invalid obs_url_mode %L', recall._mask_numbers(left(obs_url_mode, 50))),
 			'It is a word of 1 to 50 characters; only "http" opens the gate to recycling.');
 	END IF;
 END $$;
@@ -102,8 +102,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	PERFORM recall._require(create_business_result.tenant_id, 'manage');
 	PERFORM recall._check_name('business result', create_business_result.name);
-	IF create_business_result.code !~ '^[A-Za-z0-9_-]{1,50}$' IS NOT FALSE THEN
-		PERFORM recall._invalid(format('invalid code of a business result: %L', left(create_business_result.code, 100)),
+	IF recall._is_longer(create_business_result.code, 50)
+		OR create_business_result.code COLLATE "default" !~ '^[A-Za-z0-9_-]{1,50}$' IS NOT FALSE THEN
+		PERFORM recall._invalid(format('invalid code of a business result: %L', recall._mask_numbers(left(create_business_result.code, 100))),
 			'A code has 1 to 50 letters, digits, "_" and "-".');
 	END IF;
 	IF (SELECT count(*) FROM recall.business_result b WHERE b.tenant_id = create_business_result.tenant_id) >= 1000 THEN
@@ -114,7 +115,7 @@ BEGIN
 	VALUES (create_business_result.tenant_id, create_business_result.code, create_business_result.name)
 	ON CONFLICT (tenant_id, code) DO NOTHING;
 	IF NOT FOUND THEN
-		PERFORM recall._invalid(format('business result "%s" exists already', create_business_result.code),
+		PERFORM recall._invalid(format('business result "%s" exists already', recall._mask_numbers(create_business_result.code)),
 			'Choose another code.');
 	END IF;
 	PERFORM recall._log(create_business_result.tenant_id, 'business_result', create_business_result.code, 'create',
@@ -156,7 +157,7 @@ BEGIN
 	ORDER BY named.code
 	LIMIT 1;
 	IF FOUND THEN
-		PERFORM recall._invalid(format('business result "%s" of the policy does not exist in tenant %s', unknown_code, tenant_id),
+		PERFORM recall._invalid(format('business result "%s" of the policy does not exist in tenant %s', recall._mask_numbers(unknown_code), tenant_id),
 			recall._result_hint(tenant_id, unknown_code));
 	END IF;
 END $$;

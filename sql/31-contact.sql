@@ -116,7 +116,6 @@ BEGIN
 
 	PERFORM recall._next_id(tenant_id, 'contact', added);
 	PERFORM recall._suppress_erased_of(tenant_id, first_id);
-	batch := recall._open_batch(tenant_id, batch_id); -- a function in the source may have changed it
 	IF batch.state = 'started' THEN
 		PERFORM recall._queue_first_attempts(batch, first_id - 1, now());
 	END IF;
@@ -124,5 +123,5 @@ BEGIN
 	RETURN added;
 END $$;
 COMMENT ON FUNCTION recall.add_contacts(int, bigint, regclass) IS
-'Adds the rows of a table or view to a batch, all or none, and returns how many. Columns, numbers being required: numbers text[], time_zone text, priority int, reference text, attributes jsonb; read with the caller''s rights. Right: manage. Errors as of add_contact(), naming the first bad row; 22023 also no source, one without the column numbers, or one with more rows than the setting recall.max_source_rows; before that, what its type says of the first value that does not convert, with the row where the source is a table; 42501 also when the caller may not read the source.';
+'Adds the rows of a table or view to a batch, all or none, and returns how many. Columns, numbers being required: numbers text[], time_zone text, priority int, reference text, attributes jsonb; read with the caller''s rights. Right: manage. Errors as of add_contact(), naming the first bad row; 22023 also no source, one without the column numbers, or one with more rows than the setting recall.max_source_rows; before that, what its type says of the first value that does not convert, with the row where the source is a table; 42501 also when the caller may not read the source; 55000 also when it calls what changes anything in recall.';
 

@@ -25,7 +25,7 @@ COMMENT ON FUNCTION recall._times_in_order(timestamptz, timestamptz, timestamptz
 
 CREATE FUNCTION recall._is_short(raw_code text, agent text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN coalesce(pg_catalog.length(raw_code), 0) <= 200 AND coalesce(pg_catalog.length(agent), 0) <= 200;
+RETURN (recall._is_longer(raw_code, 200) OR recall._is_longer(agent, 200)) IS NOT TRUE;
 COMMENT ON FUNCTION recall._is_short(text, text) IS 'Whether neither the raw code nor the agent of a call has more than 200 characters.';
 
 CREATE FUNCTION recall._raise_call_fault(
@@ -296,5 +296,5 @@ BEGIN
 	RETURN made.appended;
 END $$;
 COMMENT ON FUNCTION recall.record_calls(int, regclass) IS
-'Appends the completed calls of a table or view, all or none, and returns how many. Columns, contact_id being required: contact_id, failure_cause, business_result, number, started_at, ended_at, raw_code, agent; read with the caller''s rights. A contact''s attempts are numbered by (started_at, order in the source). Each batch concerned is locked until the end. Right: dial. Errors as of record_call(), naming the first bad row; 22023 also no source, one without the column contact_id, or one with more rows than the setting recall.max_source_rows; before that, what its type says of the first value that does not convert, with the row where the source is a table.';
+'Appends the completed calls of a table or view, all or none, and returns how many. Columns, contact_id being required: contact_id, failure_cause, business_result, number, started_at, ended_at, raw_code, agent; read with the caller''s rights. A contact''s attempts are numbered by (started_at, order in the source). Each batch concerned is locked until the end. Right: dial. Errors as of record_call(), naming the first bad row; 22023 also no source, one without the column contact_id, or one with more rows than the setting recall.max_source_rows; before that, what its type says of the first value that does not convert, with the row where the source is a table; 55000 also when the source calls what changes anything in recall.';
 

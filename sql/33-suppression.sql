@@ -29,7 +29,7 @@ BEGIN
 		PERFORM recall._invalid(format('a suppression until %s is over already', lasting),
 			'Leave "until" out for one that lasts for good.');
 	END IF;
-	IF length(suppress.reason) > 200 THEN
+	IF recall._is_longer(suppress.reason, 200) THEN
 		PERFORM recall._invalid('the reason of a suppression is too long', 'A reason has up to 200 characters.');
 	END IF;
 
@@ -45,11 +45,17 @@ BEGIN
 		/* It is suppressed for longer already, and only who manages may shorten that. */
 		PERFORM recall._require(suppress.tenant_id, 'manage');
 	END IF;
+	/* Asked behind the row's lock, so that an erasure beside this is either seen here or finds the row. */
+	IF manages AND lasting < 'infinity' AND suppress.task_id IS NULL
+		AND cardinality(recall._erased_numbers(suppress.tenant_id, ARRAY[suppress.number])) > 0 THEN
+		PERFORM recall._refuse(format('number "%s" was erased, and is suppressed for good', recall._mask_number(suppress.number)),
+			'recall.unsuppress() takes it off the list; then it may be suppressed for a time.');
+	END IF;
 	PERFORM recall._log(suppress.tenant_id, 'suppression', suppress.number, 'suppress',
 		detail => jsonb_strip_nulls(jsonb_build_object('task_id', suppress.task_id, 'from', old, 'until', lasting, 'reason', suppress.reason)));
 END $$;
 COMMENT ON FUNCTION recall.suppress(int, text, timestamptz, text, bigint) IS
-'Puts a number on the do-not-call list, until some time (null: for good), for one task or, with a null task_id, for the whole tenant; once more replaces the time and the reason, but only the right to manage can shorten the time. A suppressed number is skipped; a contact all of whose numbers are suppressed is not recalled. number: "+" and 7 to 15 digits (ITU-T E.164); reason: up to 200 characters. Right: dial or manage. Errors: 42501; 22P02 a number; 22023 a time that is over, a reason too long.';
+'Puts a number on the do-not-call list, until some time (null: for good), for one task or, with a null task_id, for the whole tenant; once more replaces the time and the reason, but only the right to manage can shorten the time, and not that of a number that was erased. A suppressed number is skipped; a contact all of whose numbers are suppressed is not recalled. number: "+" and 7 to 15 digits (ITU-T E.164); reason: up to 200 characters. Right: dial or manage. Errors: 42501; 22P02 a number; 22023 a time that is over, a reason too long; 55000 a time for a number that was erased.';
 
 CREATE FUNCTION recall.unsuppress(tenant_id int, number text, task_id bigint DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

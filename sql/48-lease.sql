@@ -200,6 +200,7 @@ DECLARE
 	at timestamptz := clock_timestamp();
 	expired_permits bigint;
 BEGIN
+	PERFORM recall._require_no_source();
 	WITH ran_out AS MATERIALIZED (
 		SELECT d.place
 		FROM recall.tenant n
@@ -217,7 +218,7 @@ BEGIN
 	RETURN expired_permits;
 END $$;
 COMMENT ON FUNCTION recall._expire(bigint) IS
-'A step of process(): makes the outcome of some of each tenant''s permits unknown whose lease has run out, and returns how many. Called alone it does a part of a run, and no harm.';
+'A step of process(): makes the outcome of some of each tenant''s permits unknown whose lease has run out, and returns how many. Called alone it does a part of a run, and no harm. Errors: 55000 while a bulk source is read.';
 
 CREATE FUNCTION recall._settle(run bigint, INOUT tenant_id int, INOUT batch_id bigint, OUT more boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
@@ -226,6 +227,7 @@ DECLARE
 	settled bigint;
 	most int;
 BEGIN
+	PERFORM recall._require_no_source();
 	PERFORM recall._require_read_committed();
 	IF NOT recall._history_is_accepted() THEN
 		tenant_id := NULL; -- the report may have been lost on the way to this copy: nothing is assumed of it yet
@@ -250,4 +252,4 @@ BEGIN
 	more := settled = most;
 END $$;
 COMMENT ON FUNCTION recall._settle(bigint, int, bigint) IS
-'A step of process(): takes the next batch behind the given one that has calls of unknown outcome and a rule for them, books some of them, and returns that batch and whether it may have more, nulls when there was none, or while claims are held. What cannot be booked is left to the next run: somebody keeps what it needs, or it fails, of which a WARNING tells. Called alone it does a part of a run, and no harm. Errors: 55000 above READ COMMITTED.';
+'A step of process(): takes the next batch behind the given one that has calls of unknown outcome and a rule for them, books some of them, and returns that batch and whether it may have more, nulls when there was none, or while claims are held. What cannot be booked is left to the next run: somebody keeps what it needs, or it fails, of which a WARNING tells. Called alone it does a part of a run, and no harm. Errors: 55000 above READ COMMITTED, or while a bulk source is read.';

@@ -26,10 +26,10 @@ BEGIN
 	IF isfinite(at) IS NOT TRUE THEN
 		PERFORM recall._invalid('a call-back needs a time', 'Give the instant that was promised; a time that is past means as soon as possible.');
 	END IF;
-	IF schedule_callback.number <> ALL (contact.numbers) THEN
+	IF schedule_callback.number COLLATE "default" <> ALL (contact.numbers) THEN
 		PERFORM recall._raise_call_fault(contact.tenant_id, 'number', '', contact.contact_id, schedule_callback.number, NULL, NULL, NULL);
 	END IF;
-	IF length(schedule_callback.agent) > 200 THEN
+	IF recall._is_longer(schedule_callback.agent, 200) THEN
 		PERFORM recall._invalid('the name of an agent is too long', 'It has up to 200 characters.');
 	END IF;
 

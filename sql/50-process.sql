@@ -210,6 +210,7 @@ DECLARE
 	emitted_rows bigint := 0;
 	why text;
 BEGIN
+	PERFORM recall._require_no_source();
 	PERFORM recall._require_read_committed(); -- that would be the caller's fault, not the record's
 	recycle := recall._next_record(coalesce(after_tenant, (SELECT t.last_tenant FROM recall.tick t WHERE t.tick_id = run), 0), run);
 	IF recycle.tenant_id IS NULL THEN
@@ -231,7 +232,7 @@ BEGIN
 	RETURN recycle.tenant_id;
 END $$;
 COMMENT ON FUNCTION recall._step(bigint, int) IS
-'A step of process(): takes the oldest record of the next tenant behind the given one (null: behind the last that anything was done for) one step on and returns the tenant, null when nothing is left to do. An error makes the record failed, one that will pass (a lock that is not to be had, a deadlock) puts it off until the next run, and neither is raised. Called alone it does a part of a run, and no harm. Errors: 55000 above READ COMMITTED.';
+'A step of process(): takes the oldest record of the next tenant behind the given one (null: behind the last that anything was done for) one step on and returns the tenant, null when nothing is left to do. An error makes the record failed, one that will pass (a lock that is not to be had, a deadlock) puts it off until the next run, and neither is raised. Called alone it does a part of a run, and no harm. Errors: 55000 above READ COMMITTED, or while a bulk source is read.';
 
 CREATE PROCEDURE recall.process()
 LANGUAGE plpgsql AS $$

@@ -129,7 +129,7 @@ BEGIN
 		PERFORM recall._invalid(format('valid_for %s is out of range', coalesce(valid_for::text, 'null')),
 			'A token is valid for 1 second to 1 hour.');
 	END IF;
-	IF subject = '' OR length(subject) > 200 THEN
+	IF subject = '' OR recall._is_longer(subject, 200) THEN
 		PERFORM recall._invalid('invalid subject of a token', 'A subject has 1 to 200 characters.');
 	END IF;
 END $$;
@@ -164,4 +164,4 @@ COMMENT ON FUNCTION recall.issue_token(int, recall.privilege[], interval, text, 
 CREATE FUNCTION recall.enter(token text) RETURNS int
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'recall_enter';
 COMMENT ON FUNCTION recall.enter(text) IS
-'Enters the token''s tenant until the transaction ends, or the savepoint is rolled back in which this was called, and returns the tenant''s id. While it lasts the caller, as the role that it is now, has the token''s rights there and no others; once the token is over, none. A token for the same tenant takes the place of an earlier one. Changes nothing in the database, so it works on a standby too. Right: to be the pool for which the token was issued, or inherit it. Errors: 42501 a null, changed or ended token, or one for another role or database; 55000 another tenant was entered in this transaction.';
+'Enters the token''s tenant until the transaction ends, or the savepoint is rolled back in which this was called, and returns the tenant''s id. While it lasts the caller, as the role that it is now, has the token''s rights there and no others; once the token is over, none. A token for the same tenant takes the place of an earlier one. Changes nothing in the database, so it works on a standby too. Right: to be the pool for which the token was issued, or inherit it. Errors: 42501 a null, changed or ended token, or one for another role or database; 55000 another tenant was entered in this transaction, also in what was rolled back of it; a bulk source is being read.';

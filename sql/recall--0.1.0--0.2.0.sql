@@ -957,7 +957,6 @@ BEGIN
 
 	PERFORM recall._next_id(tenant_id, 'contact', added);
 	PERFORM recall._suppress_erased_of(tenant_id, first_id);
-	batch := recall._open_batch(tenant_id, batch_id); -- a function in the source may have changed it
 	IF batch.state = 'started' THEN
 		PERFORM recall._queue_first_attempts(batch, first_id - 1, now());
 	END IF;
@@ -965,7 +964,7 @@ BEGIN
 	RETURN added;
 END $$;
 COMMENT ON FUNCTION recall.add_contacts(int, bigint, regclass) IS
-'Adds the rows of a table or view to a batch, all or none, and returns how many. Columns, numbers being required: numbers text[], time_zone text, priority int, reference text, attributes jsonb; read with the caller''s rights. Right: manage. Errors as of add_contact(), naming the first bad row; 22023 also no source, one without the column numbers, or one with more rows than the setting recall.max_source_rows; before that, what its type says of the first value that does not convert, with the row where the source is a table; 42501 also when the caller may not read the source.';
+'Adds the rows of a table or view to a batch, all or none, and returns how many. Columns, numbers being required: numbers text[], time_zone text, priority int, reference text, attributes jsonb; read with the caller''s rights. Right: manage. Errors as of add_contact(), naming the first bad row; 22023 also no source, one without the column numbers, or one with more rows than the setting recall.max_source_rows; before that, what its type says of the first value that does not convert, with the row where the source is a table; 42501 also when the caller may not read the source; 55000 also when it calls what changes anything in recall.';
 
 CREATE FUNCTION recall._contact(tenant_id int, contact_id bigint) RETURNS recall.contact
 LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'recall_contact_by_key';
@@ -1125,7 +1124,7 @@ BEGIN
 	RETURN made.appended;
 END $$;
 COMMENT ON FUNCTION recall.record_calls(int, regclass) IS
-'Appends the completed calls of a table or view, all or none, and returns how many. Columns, contact_id being required: contact_id, failure_cause, business_result, number, started_at, ended_at, raw_code, agent; read with the caller''s rights. A contact''s attempts are numbered by (started_at, order in the source). Each batch concerned is locked until the end. Right: dial. Errors as of record_call(), naming the first bad row; 22023 also no source, one without the column contact_id, or one with more rows than the setting recall.max_source_rows; before that, what its type says of the first value that does not convert, with the row where the source is a table.';
+'Appends the completed calls of a table or view, all or none, and returns how many. Columns, contact_id being required: contact_id, failure_cause, business_result, number, started_at, ended_at, raw_code, agent; read with the caller''s rights. A contact''s attempts are numbered by (started_at, order in the source). Each batch concerned is locked until the end. Right: dial. Errors as of record_call(), naming the first bad row; 22023 also no source, one without the column contact_id, or one with more rows than the setting recall.max_source_rows; before that, what its type says of the first value that does not convert, with the row where the source is a table; 55000 also when the source calls what changes anything in recall.';
 
 CREATE OR REPLACE FUNCTION recall.recycle(tenant_id int, batch_id bigint) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -1405,6 +1404,446 @@ BEGIN ATOMIC
 	OR r.started_at IS NULL AND (r.state IN ('running', 'paused', 'completed', 'failed') OR r.judged > 0)
 	OR r.error IS NULL AND r.state = 'failed' OR r.error IS NOT NULL AND r.state = 'completed';
 END;
+
+/* A very long text is refused before its characters are looked at, and errors mask the numbers in what they repeat. */
+
+CREATE FUNCTION recall._is_longer(value text, most int) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_is_longer_sql';
+COMMENT ON FUNCTION recall._is_longer(text, int) IS
+'Whether a text has more than so many characters. Those of a very long one are not counted, which could not be cancelled.';
+
+CREATE OR REPLACE FUNCTION recall.failure_cause(system text, code text) RETURNS recall.failure_cause
+LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	asked_system CONSTANT text := CASE WHEN octet_length(failure_cause.system) <= 10000 THEN lower(btrim(failure_cause.system)) END;
+	asked_code CONSTANT text := CASE WHEN octet_length(failure_cause.code) <= 10000 THEN btrim(failure_cause.code) END;
+	cause recall.failure_cause;
+BEGIN
+	SELECT c.failure_cause INTO cause
+	FROM recall.cause_code c
+	WHERE c.system = asked_system AND c.code = asked_code
+	ORDER BY c.builtin LIMIT 1;
+	IF FOUND THEN
+		RETURN cause;
+	END IF;
+	SELECT c.failure_cause INTO cause
+	FROM recall.cause_code c
+	WHERE c.system = asked_system AND lower(c.code) = lower(asked_code)
+	ORDER BY c.builtin, c.code LIMIT 1;
+	IF FOUND THEN
+		RETURN cause;
+	END IF;
+	IF NOT EXISTS (SELECT FROM recall.cause_code c WHERE c.system = asked_system) THEN
+		RAISE EXCEPTION 'system "%" has no codes of failure causes', recall._mask_numbers(left(failure_cause.system, 50))
+			USING ERRCODE = 'invalid_parameter_value',
+				HINT = format('Known systems: %s.', (SELECT string_agg(DISTINCT c.system, ', ') FROM recall.cause_code c));
+	END IF;
+	RETURN 'unspecified'::recall.failure_cause;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION recall._policy_check_keys(item jsonb, what text, known text[], required text[] DEFAULT '{}') RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	wrong text;
+BEGIN
+	IF jsonb_typeof(item) IS DISTINCT FROM 'object' THEN
+		RAISE EXCEPTION 'invalid policy: % must be an object', what USING ERRCODE = 'invalid_text_representation';
+	END IF;
+	SELECT k INTO wrong FROM jsonb_object_keys(item) k WHERE k <> ALL (known) ORDER BY k LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'invalid policy: unknown key "%" in %', regexp_replace(left(wrong, 50), '([0-9]{2})[0-9]{3,}([0-9]{2})', '\1***\2', 'g'), what
+			USING ERRCODE = 'invalid_text_representation', HINT = format('Known keys: %s.', array_to_string(known, ', '));
+	END IF;
+	SELECT k INTO wrong FROM unnest(required) k WHERE NOT item ? k LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'invalid policy: "%" is missing in %', wrong, what USING ERRCODE = 'invalid_text_representation';
+	END IF;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION recall._policy_from_scalar(item jsonb, key text, type text, pattern text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT item ? key THEN
+		RETURN NULL;
+	END IF;
+	IF jsonb_typeof(item -> key) <> type OR item ->> key !~ pattern THEN
+		RAISE EXCEPTION 'invalid policy: wrong value % of "%"', regexp_replace(left((item -> key)::text, 50), '([0-9]{2})[0-9]{3,}([0-9]{2})', '\1***\2', 'g'), key
+			USING ERRCODE = 'invalid_text_representation';
+	END IF;
+	RETURN item ->> key;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION recall._policy_from_list(item jsonb, key text, pattern text, known text[] DEFAULT NULL) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	members text[];
+	wrong jsonb;
+BEGIN
+	IF NOT item ? key THEN
+		RETURN NULL;
+	END IF;
+	IF jsonb_typeof(item -> key) <> 'array' OR item -> key = '[]' THEN
+		RAISE EXCEPTION 'invalid policy: "%" must be an array that is not empty', key
+			USING ERRCODE = 'invalid_text_representation';
+	END IF;
+	SELECT array_agg(e.value #>> '{}' ORDER BY e.k),
+		(array_agg(e.value ORDER BY e.k) FILTER (WHERE jsonb_typeof(e.value) <> 'string' OR e.value #>> '{}' !~ pattern
+			OR e.value #>> '{}' <> ALL (known)))[1]
+	INTO members, wrong
+	FROM jsonb_array_elements(item -> key) WITH ORDINALITY AS e (value, k);
+	IF wrong IS NOT NULL THEN
+		RAISE EXCEPTION 'invalid policy: wrong member % of "%"', regexp_replace(left(wrong::text, 50), '([0-9]{2})[0-9]{3,}([0-9]{2})', '\1***\2', 'g'), key
+			USING ERRCODE = 'invalid_text_representation',
+				HINT = coalesce(
+					'Perhaps you meant "' || recall._nearest(wrong #>> '{}', known) || '".',
+					'Known members: ' || array_to_string(known, ', ') || '.',
+					format('A member is a string that matches %s.', pattern));
+	END IF;
+	RETURN members;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION recall._is_short(raw_code text, agent text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (recall._is_longer(raw_code, 200) OR recall._is_longer(agent, 200)) IS NOT TRUE;
+
+CREATE OR REPLACE FUNCTION recall._check_name(kind text, name text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF coalesce(name, '') = '' OR recall._is_longer(name, 200) THEN
+		PERFORM recall._invalid(format('invalid name of a %s: %L', kind, recall._mask_numbers(left(name, 200))), 'A name has 1 to 200 characters.');
+	END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION recall._check_tenant(obs_url_mode text, recycle_limit int) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF recycle_limit NOT BETWEEN 1 AND 2000000 THEN
+		PERFORM recall._invalid(format('recycle_limit %s is out of range', recycle_limit),
+			'One recycle re-dials 1 to 2000000 contacts.');
+	END IF;
+	IF obs_url_mode = '' OR recall._is_longer(obs_url_mode, 50) THEN
+		PERFORM recall._invalid(format('invalid obs_url_mode %L', recall._mask_numbers(left(obs_url_mode, 50))),
+			'It is a word of 1 to 50 characters; only "http" opens the gate to recycling.');
+	END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION recall.create_business_result(tenant_id int, code text, name text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+	PERFORM recall._require(create_business_result.tenant_id, 'manage');
+	PERFORM recall._check_name('business result', create_business_result.name);
+	IF recall._is_longer(create_business_result.code, 50)
+		OR create_business_result.code COLLATE "default" !~ '^[A-Za-z0-9_-]{1,50}$' IS NOT FALSE THEN
+		PERFORM recall._invalid(format('invalid code of a business result: %L', recall._mask_numbers(left(create_business_result.code, 100))),
+			'A code has 1 to 50 letters, digits, "_" and "-".');
+	END IF;
+	IF (SELECT count(*) FROM recall.business_result b WHERE b.tenant_id = create_business_result.tenant_id) >= 1000 THEN
+		PERFORM recall._invalid(format('tenant %s has 1000 business results', create_business_result.tenant_id),
+			'That is as many as a tenant can have.');
+	END IF;
+	INSERT INTO recall.business_result (tenant_id, code, name)
+	VALUES (create_business_result.tenant_id, create_business_result.code, create_business_result.name)
+	ON CONFLICT (tenant_id, code) DO NOTHING;
+	IF NOT FOUND THEN
+		PERFORM recall._invalid(format('business result "%s" exists already', recall._mask_numbers(create_business_result.code)),
+			'Choose another code.');
+	END IF;
+	PERFORM recall._log(create_business_result.tenant_id, 'business_result', create_business_result.code, 'create',
+		detail => jsonb_build_object('name', create_business_result.name));
+END $$;
+
+CREATE OR REPLACE FUNCTION recall._check_policy(tenant_id int, policy recall.policy) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	unknown_code text;
+BEGIN
+	SELECT named.code INTO unknown_code
+	FROM recall._policy_results(policy) AS named(code)
+	WHERE NOT EXISTS (SELECT FROM recall.business_result b
+		WHERE b.tenant_id = _check_policy.tenant_id AND b.code = named.code)
+	ORDER BY named.code
+	LIMIT 1;
+	IF FOUND THEN
+		PERFORM recall._invalid(format('business result "%s" of the policy does not exist in tenant %s', recall._mask_numbers(unknown_code), tenant_id),
+			recall._result_hint(tenant_id, unknown_code));
+	END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION recall._check_token(valid_for interval, subject text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF (valid_for BETWEEN '1 s' AND '1 h') IS NOT TRUE THEN
+		PERFORM recall._invalid(format('valid_for %s is out of range', coalesce(valid_for::text, 'null')),
+			'A token is valid for 1 second to 1 hour.');
+	END IF;
+	IF subject = '' OR recall._is_longer(subject, 200) THEN
+		PERFORM recall._invalid('invalid subject of a token', 'A subject has 1 to 200 characters.');
+	END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION recall.schedule_callback(
+	tenant_id int, contact_id bigint, at timestamptz, number text DEFAULT NULL, agent text DEFAULT NULL,
+	priority int DEFAULT NULL)
+RETURNS timestamptz
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	contact recall.contact;
+	batch recall.batch;
+	terms recall._terms;
+	permit recall.dial;
+	latest recall.call;
+	admission recall._admission;
+	earliest timestamptz := greatest(at, clock_timestamp());
+	due timestamptz;
+	promised_by text;
+BEGIN
+	PERFORM recall._require(schedule_callback.tenant_id, 'dial');
+	SELECT * INTO contact FROM recall.contact c
+	WHERE c.tenant_id = schedule_callback.tenant_id AND c.contact_id = schedule_callback.contact_id;
+	IF NOT FOUND THEN
+		PERFORM recall._deny(format('contact %s of tenant %s', coalesce(schedule_callback.contact_id::text, 'null'), schedule_callback.tenant_id));
+	END IF;
+	IF isfinite(at) IS NOT TRUE THEN
+		PERFORM recall._invalid('a call-back needs a time', 'Give the instant that was promised; a time that is past means as soon as possible.');
+	END IF;
+	IF schedule_callback.number COLLATE "default" <> ALL (contact.numbers) THEN
+		PERFORM recall._raise_call_fault(contact.tenant_id, 'number', '', contact.contact_id, schedule_callback.number, NULL, NULL, NULL);
+	END IF;
+	IF recall._is_longer(schedule_callback.agent, 200) THEN
+		PERFORM recall._invalid('the name of an agent is too long', 'It has up to 200 characters.');
+	END IF;
+
+	PERFORM recall._lock_batch(contact.tenant_id, contact.batch_id, false);
+	batch := recall._batch(contact.tenant_id, contact.batch_id);
+	IF batch.state NOT IN ('started', 'suspended') THEN
+		PERFORM recall._refuse(format('batch %s is in state "%s"', batch.batch_id, batch.state),
+			CASE batch.state WHEN 'created' THEN 'Start the batch with recall.start_batch().' ELSE 'A finished batch is final.' END);
+	END IF;
+	PERFORM FROM recall.contact c WHERE c.tenant_id = contact.tenant_id AND c.contact_id = contact.contact_id FOR NO KEY UPDATE;
+	IF NOT FOUND THEN
+		PERFORM recall._deny(format('contact %s of tenant %s', contact.contact_id, contact.tenant_id)); -- it was erased meanwhile
+	END IF;
+	permit := recall._lock_permit(contact.tenant_id, contact.contact_id);
+	IF permit.state <> 'ready' THEN
+		PERFORM recall._raise_call_fault(contact.tenant_id, 'permit', '', contact.contact_id, NULL, NULL, NULL, NULL);
+	END IF;
+	SELECT * INTO latest FROM recall.call k
+	WHERE k.tenant_id = contact.tenant_id AND k.batch_id = contact.batch_id AND k.contact_id = contact.contact_id
+	ORDER BY k.attempt DESC LIMIT 1;
+
+	terms := recall._terms(contact.tenant_id, batch.task_id);
+	admission := recall._admission(contact.tenant_id, batch.task_id, contact.batch_id, contact.contact_id, contact.numbers,
+		coalesce(schedule_callback.number, CASE WHEN permit.agent IS NOT NULL THEN permit.number END, latest.number, permit.number, contact.numbers[1]), coalesce(contact.time_zone, terms.time_zone),
+		terms.policy, NULL, earliest);
+	IF admission.reason IS NOT NULL THEN
+		PERFORM recall._refuse(format('contact %s may not be called again: %s', contact.contact_id, admission.reason),
+			'recall.explain() tells more.');
+	END IF;
+	due := recall.next_open(terms.calling_hours, coalesce(contact.time_zone, terms.time_zone), greatest(earliest, admission.not_before), terms.holidays);
+	IF due IS NULL THEN
+		PERFORM recall._refuse(format('the calling hours of task %s never open again', batch.task_id), 'They are set with recall.set_calling_hours().');
+	END IF;
+
+	promised_by := coalesce(schedule_callback.agent, permit.agent, pg_get_userbyid(recall._caller()));
+	INSERT INTO recall.dial AS d (tenant_id, attempt, contact_id, task_id, batch_id, due_at, priority, number, agent)
+	VALUES (contact.tenant_id, coalesce(latest.attempt, 0) + 1, contact.contact_id, batch.task_id, contact.batch_id, due,
+		coalesce(schedule_callback.priority, CASE WHEN permit.agent IS NOT NULL THEN permit.priority END, contact.priority),
+		admission.number, promised_by)
+	ON CONFLICT (tenant_id, contact_id) DO UPDATE
+	SET due_at = excluded.due_at, number = excluded.number, agent = excluded.agent, priority = excluded.priority,
+		recycle_id = NULL
+	WHERE d.state = 'ready';
+	IF NOT FOUND THEN
+		PERFORM recall._raise_call_fault(contact.tenant_id, 'permit', '', contact.contact_id, NULL, NULL, NULL, NULL);
+	END IF;
+	IF permit.recycle_id IS NOT NULL THEN
+		PERFORM recall._tally(contact.tenant_id, permit.recycle_id, 0, 0, 1); -- a promise outlives the recycle
+	END IF;
+	PERFORM recall._log(contact.tenant_id, 'contact', contact.contact_id::text, 'schedule_callback',
+		detail => jsonb_strip_nulls(jsonb_build_object('at', at, 'due_at', due, 'agent', promised_by)));
+	RETURN due;
+END $$;
+
+/* What is erased stays suppressed until somebody lifts that. */
+
+CREATE OR REPLACE FUNCTION recall.suppress(
+	tenant_id int, number text, until timestamptz DEFAULT 'infinity', reason text DEFAULT NULL, task_id bigint DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+	lasting timestamptz := coalesce(suppress.until, 'infinity');
+	manages boolean := coalesce(recall._has_right(suppress.tenant_id, 'manage'), false);
+	old timestamptz;
+BEGIN
+	IF NOT manages THEN
+		PERFORM recall._require(suppress.tenant_id, 'dial');
+	END IF;
+	PERFORM recall._require_scope(suppress.tenant_id, suppress.task_id);
+	PERFORM recall._check_numbers(ARRAY[suppress.number]);
+	IF lasting <= now() THEN
+		PERFORM recall._invalid(format('a suppression until %s is over already', lasting),
+			'Leave "until" out for one that lasts for good.');
+	END IF;
+	IF recall._is_longer(suppress.reason, 200) THEN
+		PERFORM recall._invalid('the reason of a suppression is too long', 'A reason has up to 200 characters.');
+	END IF;
+
+	old := (SELECT s.until FROM recall.suppression s
+		WHERE s.tenant_id = suppress.tenant_id AND s.number = suppress.number COLLATE "default" AND s.task_id IS NOT DISTINCT FROM suppress.task_id);
+	INSERT INTO recall.suppression AS s (tenant_id, number, task_id, until, reason, role, created_at)
+	VALUES (suppress.tenant_id, suppress.number, suppress.task_id, lasting, suppress.reason,
+		pg_get_userbyid(recall._caller()), clock_timestamp())
+	ON CONFLICT (tenant_id, number, task_id) DO UPDATE
+	SET until = excluded.until, reason = excluded.reason, role = excluded.role, created_at = excluded.created_at
+	WHERE manages OR s.until <= excluded.until;
+	IF NOT FOUND THEN
+		/* It is suppressed for longer already, and only who manages may shorten that. */
+		PERFORM recall._require(suppress.tenant_id, 'manage');
+	END IF;
+	/* Asked behind the row's lock, so that an erasure beside this is either seen here or finds the row. */
+	IF manages AND lasting < 'infinity' AND suppress.task_id IS NULL
+		AND cardinality(recall._erased_numbers(suppress.tenant_id, ARRAY[suppress.number])) > 0 THEN
+		PERFORM recall._refuse(format('number "%s" was erased, and is suppressed for good', recall._mask_number(suppress.number)),
+			'recall.unsuppress() takes it off the list; then it may be suppressed for a time.');
+	END IF;
+	PERFORM recall._log(suppress.tenant_id, 'suppression', suppress.number, 'suppress',
+		detail => jsonb_strip_nulls(jsonb_build_object('task_id', suppress.task_id, 'from', old, 'until', lasting, 'reason', suppress.reason)));
+END $$;
+COMMENT ON FUNCTION recall.suppress(int, text, timestamptz, text, bigint) IS
+'Puts a number on the do-not-call list, until some time (null: for good), for one task or, with a null task_id, for the whole tenant; once more replaces the time and the reason, but only the right to manage can shorten the time, and not that of a number that was erased. A suppressed number is skipped; a contact all of whose numbers are suppressed is not recalled. number: "+" and 7 to 15 digits (ITU-T E.164); reason: up to 200 characters. Right: dial or manage. Errors: 42501; 22P02 a number; 22023 a time that is over, a reason too long; 55000 a time for a number that was erased.';
+
+/* A bulk source changes nothing while it is read. */
+
+CREATE FUNCTION recall._require_no_source() RETURNS void
+LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_require_no_source_sql';
+COMMENT ON FUNCTION recall._require_no_source() IS
+'Raises 55000 while a bulk source is read, where nothing may be changed: the statement that reads it would not see that.';
+
+CREATE OR REPLACE FUNCTION recall._require_owner() RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM recall._require_no_source();
+	IF recall._is_owner() IS NOT TRUE THEN
+		PERFORM recall._deny('what only the owner of the extension may do');
+	END IF;
+END $$;
+COMMENT ON FUNCTION recall._require_owner() IS
+'Raises 42501 unless the caller has the rights of the extension''s owner; 55000 while a bulk source is read.';
+COMMENT ON FUNCTION recall._has_right(int, recall.privilege) IS
+'Whether the caller has a right in a tenant. The owner has every right in every tenant that exists. Raises 55000 while a bulk source is read, but for the right "read".';
+COMMENT ON FUNCTION recall._require(int, recall.privilege) IS
+'Raises 42501 unless the caller has the right in the tenant; 55000 while a bulk source is read, but for the right "read"; true.';
+
+CREATE OR REPLACE FUNCTION recall._expire(run bigint) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+DECLARE
+	at timestamptz := clock_timestamp();
+	expired_permits bigint;
+BEGIN
+	PERFORM recall._require_no_source();
+	WITH ran_out AS MATERIALIZED (
+		SELECT d.place
+		FROM recall.tenant n
+		CROSS JOIN LATERAL (
+			SELECT i.ctid AS place FROM recall.dial i
+			WHERE i.tenant_id = n.tenant_id AND i.state <> 'ready' AND i.state = 'claimed' AND i.lease_until <= at
+			LIMIT CASE WHEN recall._others_wait(n.tenant_id) THEN recall._turn_size() ELSE recall._chunk_size() END
+			FOR UPDATE SKIP LOCKED
+		) d
+	), made_unknown AS (
+		UPDATE recall.dial d SET state = 'unknown' FROM ran_out r WHERE d.ctid = r.place RETURNING 1
+	)
+	SELECT count(*) INTO expired_permits FROM made_unknown;
+	UPDATE recall.tick t SET expired = t.expired + expired_permits WHERE t.tick_id = run;
+	RETURN expired_permits;
+END $$;
+COMMENT ON FUNCTION recall._expire(bigint) IS
+'A step of process(): makes the outcome of some of each tenant''s permits unknown whose lease has run out, and returns how many. Called alone it does a part of a run, and no harm. Errors: 55000 while a bulk source is read.';
+
+CREATE OR REPLACE FUNCTION recall._settle(run bigint, INOUT tenant_id int, INOUT batch_id bigint, OUT more boolean)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+#variable_conflict use_variable
+DECLARE
+	settled bigint;
+	most int;
+BEGIN
+	PERFORM recall._require_no_source();
+	PERFORM recall._require_read_committed();
+	IF NOT recall._history_is_accepted() THEN
+		tenant_id := NULL; -- the report may have been lost on the way to this copy: nothing is assumed of it yet
+		batch_id := NULL;
+		RETURN;
+	END IF;
+	SELECT u.tenant_id, u.batch_id INTO tenant_id, batch_id FROM recall._unsettled_batch(tenant_id, batch_id) u;
+	IF tenant_id IS NULL THEN
+		RETURN;
+	END IF;
+	most := CASE WHEN recall._others_wait(tenant_id) THEN recall._turn_size() ELSE recall._chunk_size() END;
+	BEGIN
+		settled := recall._settle_batch(tenant_id, batch_id, most, clock_timestamp());
+	EXCEPTION
+	WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN
+		settled := 0; -- the next run settles it
+	WHEN OTHERS THEN
+		settled := 0;
+		RAISE WARNING 'calls of unknown outcome of batch % of tenant % could not be settled: %', batch_id, tenant_id, left(SQLERRM, 1000);
+	END;
+	UPDATE recall.tick t SET assumed = t.assumed + settled WHERE t.tick_id = run;
+	more := settled = most;
+END $$;
+COMMENT ON FUNCTION recall._settle(bigint, int, bigint) IS
+'A step of process(): takes the next batch behind the given one that has calls of unknown outcome and a rule for them, books some of them, and returns that batch and whether it may have more, nulls when there was none, or while claims are held. What cannot be booked is left to the next run: somebody keeps what it needs, or it fails, of which a WARNING tells. Called alone it does a part of a run, and no harm. Errors: 55000 above READ COMMITTED, or while a bulk source is read.';
+
+CREATE OR REPLACE FUNCTION recall._step(run bigint, after_tenant int) RETURNS int
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	recycle recall.recycle;
+	emitted_rows bigint := 0;
+	why text;
+BEGIN
+	PERFORM recall._require_no_source();
+	PERFORM recall._require_read_committed(); -- that would be the caller's fault, not the record's
+	recycle := recall._next_record(coalesce(after_tenant, (SELECT t.last_tenant FROM recall.tick t WHERE t.tick_id = run), 0), run);
+	IF recycle.tenant_id IS NULL THEN
+		RETURN NULL;
+	END IF;
+	BEGIN
+		emitted_rows := recall._advance(recycle);
+	EXCEPTION
+	WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN
+		PERFORM recall._put_off_record(recycle, run, SQLERRM);
+	WHEN OTHERS THEN
+		GET STACKED DIAGNOSTICS why = MESSAGE_TEXT;
+		PERFORM recall._fail_record(recycle, why);
+	END;
+	UPDATE recall.tick t
+	SET chunks = t.chunks + 1, emitted = t.emitted + emitted_rows, failed = t.failed + (why IS NOT NULL)::int,
+		last_tenant = recycle.tenant_id
+	WHERE t.tick_id = run;
+	RETURN recycle.tenant_id;
+END $$;
+COMMENT ON FUNCTION recall._step(bigint, int) IS
+'A step of process(): takes the oldest record of the next tenant behind the given one (null: behind the last that anything was done for) one step on and returns the tenant, null when nothing is left to do. An error makes the record failed, one that will pass (a lock that is not to be had, a deadlock) puts it off until the next run, and neither is raised. Called alone it does a part of a run, and no harm. Errors: 55000 above READ COMMITTED, or while a bulk source is read.';
+
+/* A transaction is of one tenant, also when it takes back what it has entered. */
+
+COMMENT ON FUNCTION recall.enter(text) IS
+'Enters the token''s tenant until the transaction ends, or the savepoint is rolled back in which this was called, and returns the tenant''s id. While it lasts the caller, as the role that it is now, has the token''s rights there and no others; once the token is over, none. A token for the same tenant takes the place of an earlier one. Changes nothing in the database, so it works on a standby too. Right: to be the pool for which the token was issued, or inherit it. Errors: 42501 a null, changed or ended token, or one for another role or database; 55000 another tenant was entered in this transaction, also in what was rolled back of it; a bulk source is being read.';
 
 /*
  * Nobody makes a column, a function or a domain of internal types: an upgrade could not change them then. The row types of tables

@@ -6,23 +6,26 @@
  */
 #include "recall.h"
 
+#include "mask.h"
+
 #include "access/detoast.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(recall_check_length);
 PG_FUNCTION_INFO_V1(recall_check_size);
+PG_FUNCTION_INFO_V1(recall_is_longer_sql);
 
 #define SHOWN 60 /* bytes of a value that an error repeats */
 
-/* Copy the beginning of a text, for an error. */
+/* Copy the beginning of a text, without the numbers in it, for an error. */
 char *
 recall_excerpt(const char *value)
 {
 	int length = strlen(value);
 	int shown = pg_mbcliplen(value, length, SHOWN);
 
-	return shown == length ? pstrdup(value) : psprintf("%.*s...", shown, value);
+	return recall_mask_message(psprintf("%.*s%s", shown, value, shown < length ? "..." : ""));
 }
 
 /* Whether a text has more than so many characters; of a long one not all are counted. */
@@ -36,6 +39,13 @@ recall_is_longer(Datum value, int most)
 		return size > most;
 	whole = DatumGetTextPP(value);
 	return pg_mbstrlen_with_len(VARDATA_ANY(whole), VARSIZE_ANY_EXHDR(whole)) > most;
+}
+
+/* _is_longer(value text, most int) returns boolean */
+Datum
+recall_is_longer_sql(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(recall_is_longer(PG_GETARG_DATUM(0), PG_GETARG_INT32(1)));
 }
 
 static void

@@ -13,6 +13,10 @@
  * the one who owns it, while the outer user is whoever maintains the database, often a superuser.
  * The server calls that a security-restricted operation. The owner cannot be told any more from
  * inside a definer function, so there nobody has any right.
+ *
+ * What runs while a bulk source is read is the caller's own, in the middle of a statement of
+ * recall's that has looked already and does not see what is changed by then. So until the source is
+ * read, nobody changes anything through recall.
  */
 #include "recall.h"
 
@@ -33,6 +37,9 @@
 
 PG_FUNCTION_INFO_V1(recall_caller);
 PG_FUNCTION_INFO_V1(recall_read_source);
+PG_FUNCTION_INFO_V1(recall_require_no_source_sql);
+
+static bool is_reading_source = false;
 
 /* The role that the caller is now, whatever definer functions lie between; 42501 where nobody
  * calls.
@@ -54,6 +61,24 @@ Datum
 recall_caller(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_OID(recall_caller_role());
+}
+
+/* 55000 within a bulk source. Whoever changes anything, or has another do it, asks here first. */
+void
+recall_require_no_source(void)
+{
+	if (is_reading_source)
+		recall_refuse_plainly(
+			"recall is reading a bulk source",
+			"A source may read recall's views, but not call functions that change anything.");
+}
+
+/* _require_no_source() returns void */
+Datum
+recall_require_no_source_sql(PG_FUNCTION_ARGS)
+{
+	recall_require_no_source();
+	PG_RETURN_VOID();
 }
 
 static int
@@ -146,11 +171,13 @@ static void
 run_query(const char *query, SPIExecuteOptions *options, Tuplestorestate *rows, bool knows_rows)
 {
 	MemoryContext context = CurrentMemoryContext;
+	bool was_reading = is_reading_source;
 
 	PG_TRY();
 	{
 		int outcome;
 
+		is_reading_source = true;
 		SPI_connect();
 		outcome = SPI_execute_extended(query, options);
 		if (outcome != SPI_OK_SELECT)
@@ -159,9 +186,11 @@ run_query(const char *query, SPIExecuteOptions *options, Tuplestorestate *rows, 
 	}
 	PG_CATCH();
 	{
+		is_reading_source = was_reading;
 		rethrow_masked(context, knows_rows ? tuplestore_tuple_count(rows) + 1 : 0);
 	}
 	PG_END_TRY();
+	is_reading_source = was_reading;
 }
 
 /* Whether the row that is being read is the one behind those that were read: a view's query, or a
@@ -197,7 +226,7 @@ read_as_caller(const char *query, Relation source, Tuplestorestate *rows)
 							 true, 0, false);
 
 	/* Not a restricted operation: what runs here is the caller's own, as if it had read the table
-	 * itself, and may ask recall. It cannot become somebody else. */
+	 * itself, and may look at what it may read in recall. It cannot become somebody else. */
 	GetUserIdAndSecContext(&saved_user, &saved_context);
 	SetUserIdAndSecContext(recall_caller_role(), saved_context | SECURITY_LOCAL_USERID_CHANGE);
 

@@ -9,7 +9,8 @@
  *
  * It holds for the role that entered, while the token lasts, and no longer than the transaction. An
  * entry that was made inside a savepoint goes when that is rolled back, and an earlier one is back
- * in force: hence a stack, at most one entry for each level.
+ * in force: hence a stack, at most one entry for each level. The transaction stays the tenant's all
+ * the same: a cursor that was opened before the savepoint goes on with what it has read.
  */
 #include "entry.h"
 
@@ -35,7 +36,8 @@ typedef struct Entry
 	TenantToken token;
 } Entry;
 
-static Entry *entry = NULL; /* of this transaction; in its memory */
+static Entry *entry = NULL;	  /* of this transaction; in its memory */
+static int32 sole_tenant = 0; /* the only one that the transaction may enter; 0: any */
 
 /* Whether the caller is the role that has entered in this transaction. */
 bool
@@ -79,7 +81,7 @@ end_with_transaction(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE: break;
-		default: entry = NULL;
+		default: entry = NULL; sole_tenant = 0;
 	}
 }
 
@@ -157,6 +159,7 @@ keep(const TenantToken *token)
 	}
 	entry->role = recall_caller_role();
 	entry->token = *token;
+	sole_tenant = token->tenant;
 }
 
 /*
@@ -177,7 +180,8 @@ recall_enter(PG_FUNCTION_ARGS)
 		recall_deny_with_hint("the token",
 							  "It may have been changed on its way, have ended, or be meant for "
 							  "another role or database; get a new one.");
-	if (entry != NULL && entry->token.tenant != token.tenant)
+	recall_require_no_source();
+	if (sole_tenant != 0 && sole_tenant != token.tenant)
 		recall_refuse_plainly("another tenant was entered in this transaction",
 							  "End the transaction first: it works for one tenant.");
 	keep(&token);

@@ -8,7 +8,6 @@
  */
 #include "local_clock.h"
 
-#include "mask.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(recall_check_time_zone);
@@ -50,7 +49,7 @@ find_zone(const char *name, int64 source_row)
 	if (zone == NULL || !pg_tz_acceptable(zone) || !is_database_zone(pg_get_timezone_name(zone)))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("%stime zone \"%s\" is not known", recall_row_prefix(source_row),
-							   recall_mask_message(recall_excerpt(name))),
+							   recall_excerpt(name)),
 						errhint("The names of time zones, such as Europe/Berlin, are listed in "
 								"pg_timezone_names.")));
 	return zone;

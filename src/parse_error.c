@@ -4,6 +4,8 @@
  */
 #include "recall.h"
 
+#include "mask.h"
+
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
@@ -11,7 +13,10 @@
 
 PG_FUNCTION_INFO_V1(recall_nearest);
 
-/* Report that a text is not a value of the type, at the character where it stops being one. */
+/*
+ * Report that a text is not a value of the type, at the character where it stops being one. The
+ * word that stands there may be somebody's number.
+ */
 void
 recall_report_parse_error(const char *type_name, const char *text, const ParseError *error,
 						  Node *escontext)
@@ -19,7 +24,8 @@ recall_report_parse_error(const char *type_name, const char *text, const ParseEr
 	errsave(escontext, (errcode(error->too_large ? ERRCODE_PROGRAM_LIMIT_EXCEEDED
 												 : ERRCODE_INVALID_TEXT_REPRESENTATION),
 						errmsg("invalid %s at character %d: %s", type_name,
-							   pg_mbstrlen_with_len(text, error->position) + 1, error->message),
+							   pg_mbstrlen_with_len(text, error->position) + 1,
+							   recall_mask_message(pstrdup(error->message))),
 						error->hint[0] != '\0' ? errhint("%s", error->hint) : 0));
 }
 

@@ -41,6 +41,7 @@ extern void recall_report_parse_error(const char *type_name, const char *text,
 
 /* caller.c */
 extern Oid recall_caller_role(void);
+extern void recall_require_no_source(void);
 
 /* rights.c */
 extern Oid recall_extension_owner(void);

@@ -205,6 +205,14 @@ has_right(int32 tenant, Oid required, Oid function)
 	return is_member_with(tenant, required);
 }
 
+/* Within a bulk source nobody uses a right but that to read. */
+static void
+require_usable(Oid required)
+{
+	if (required != recall_enum_value("privilege", "read"))
+		recall_require_no_source();
+}
+
 /* Whether the caller sees numbers whole: those who dial or manage do. */
 bool
 recall_may_see_numbers(int32 tenant)
@@ -223,12 +231,14 @@ recall_is_owner(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(is_owner());
 }
 
-/* _has_right(tenant_id int, required privilege) returns boolean: false for nulls */
+/* _has_right(tenant_id int, required privilege) returns boolean: false for nulls, 55000 within a
+ * bulk source */
 Datum
 recall_has_right(PG_FUNCTION_ARGS)
 {
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_BOOL(false);
+	require_usable(PG_GETARG_OID(1));
 	PG_RETURN_BOOL(has_right(PG_GETARG_INT32(0), PG_GETARG_OID(1), InvalidOid));
 }
 
@@ -331,13 +341,15 @@ recall_require_dial(FunctionCallInfo fcinfo)
 	NullableDatum tenant = fcinfo->args[0];
 	Oid dial = recall_enum_value("privilege", "dial");
 
+	recall_require_no_source();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (tenant.isnull || !has_right(DatumGetInt32(tenant.value), dial, fcinfo->flinfo->fn_oid))
 		deny(tenant, dial);
 	PopActiveSnapshot();
 }
 
-/* _require(tenant_id int, required privilege): 42501 unless the caller has it */
+/* _require(tenant_id int, required privilege): 42501 unless the caller has it, 55000 within a bulk
+ * source */
 Datum
 recall_require(PG_FUNCTION_ARGS)
 {
@@ -345,6 +357,7 @@ recall_require(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(1))
 		recall_deny_plainly("no right");
+	require_usable(PG_GETARG_OID(1));
 	if (tenant.isnull || !has_right(DatumGetInt32(tenant.value), PG_GETARG_OID(1), InvalidOid))
 		deny(tenant, PG_GETARG_OID(1));
 	PG_RETURN_BOOL(true);

@@ -108,6 +108,32 @@ SELECT is(r.got, concat_ws(E'\n', b.state || ': ' || coalesce(b.message, substri
 	'one too many: ' || format(b.statement, left(b.larger, 40)))
 FROM t.bound b CROSS JOIN LATERAL t.refusal(format(b.statement, b.larger)) r(got);
 
+/* What is very long is refused without a look at its characters, which takes long and cannot be cancelled. */
+
+CREATE TABLE t.very_long AS SELECT t.long(10000000) AS text;
+CREATE FUNCTION t.quickest(statement text) RETURNS interval LANGUAGE plpgsql AS $$
+DECLARE
+	given text := (SELECT v.text || '' FROM t.very_long v);
+	began timestamptz;
+	took interval;
+BEGIN
+	FOR i IN 1 .. 3 LOOP
+		BEGIN
+			began := clock_timestamp();
+			EXECUTE statement USING given;
+		EXCEPTION WHEN invalid_parameter_value THEN
+		END;
+		took := least(took, clock_timestamp() - began);
+	END LOOP;
+	RETURN took;
+END $$;
+SELECT cmp_ok(t.quickest(format(x.statement, :acme)), '<', t.quickest(x.than), format('%s is quicker than %s', x.statement, x.than)) FROM (VALUES
+	('SELECT recall.failure_cause(''sip'', $1)', 'SELECT lower($1)'), ('SELECT recall.failure_cause($1, ''486'')', 'SELECT lower($1)'),
+	('SELECT recall.create_business_result(%s, $1, ''x'')', 'SELECT lower($1)'), ('SELECT recall._is_longer($1, 200)', 'SELECT length($1)'),
+	('SELECT recall._is_short($1, NULL)', 'SELECT length($1)'), ('SELECT recall._is_short(NULL, $1)', 'SELECT length($1)')) AS x(statement, than);
+SELECT is(recall.failure_cause('sip', v.text), 'unspecified', 'a very long code is one that is not known') FROM t.very_long v;
+SELECT is(recall.failure_cause('sip', x.code), x.cause, format('a code of %s bytes', octet_length(x.code))) FROM (VALUES (lpad('486', 10000), 'busy'::recall.failure_cause), (lpad('486', 10001), 'unspecified')) AS x(code, cause);
+
 /* Bulk sources: the row is named; and how many rows there may be */
 
 CREATE TABLE t.people AS SELECT ARRAY[t.number(500 + i)] AS numbers, CASE i WHEN 3 THEN t.long(201) ELSE t.long(200) END AS reference,

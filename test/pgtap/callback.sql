@@ -77,6 +77,15 @@ SELECT t.refused(format('SELECT recall.schedule_callback(%s, 9, %s)', :acme, x.r
 	($$now(), t.number(10)$$, format('number "%s" is not one of contact 9', recall._mask_number(t.number(10))), 'A call is made to one of the numbers of its contact.', 'another contact''s number'),
 	($$now(), ''$$, 'number "" is not one of contact 9', 'A call is made to one of the numbers of its contact.', 'an empty number'),
 	($$now(), NULL, repeat('x', 201)$$, 'the name of an agent is too long', 'It has up to 200 characters.', 'an agent with a long name')) AS x(rest, message, hint, what);
+-- What is equal is not for the caller to say, whose text may come with a collation of its own.
+CREATE COLLATION t.loose (provider = icu, locale = 'und-u-ka-shifted-ks-level1', deterministic = false);
+CREATE FUNCTION t.spaced(n int) RETURNS text LANGUAGE sql RETURN regexp_replace(t.number(n), '^(...)(..)(...)', '\1 \2 \3-');
+SELECT is(t.spaced(9) = t.number(9) COLLATE t.loose, true, 'a collation in which a number has many spellings');
+SELECT t.refused(format('SELECT recall.schedule_callback(%s, 9, now(), %L COLLATE t.loose)', :acme, t.spaced(9)), '22023', format('number "%s" is not one of contact 9', recall._mask_number(t.spaced(9))),
+	'A call is made to one of the numbers of its contact.', 'another spelling of a number');
+SELECT t.refused(format('SELECT recall.create_business_result(%s, ''no way'' COLLATE t.loose, ''No'')', :acme), '22023', 'invalid code of a business result: ''no way''', 'A code has 1 to 50 letters, digits, "_" and "-".',
+	'nor is a code');
+SELECT is(t.outcome(format('SELECT recall.create_business_result(%s, ''no-way'' COLLATE t.loose, ''No'' COLLATE t.loose)', :acme)), '', 'which may come with such a collation');
 SELECT t.denied(format('SELECT recall.schedule_callback(%s, %s, now())', :acme, coalesce(c, 'NULL')), format('contact %s of tenant %s', coalesce(c, 'null'), :acme), 'contact ' || coalesce(c, 'null')) FROM unnest('{99,-1,NULL}'::text[]) c;
 SELECT t.denied('SELECT recall.schedule_callback(NULL, NULL, NULL)', 'tenant , right "dial"', 'nulls everywhere');
 SELECT recall.schedule_callback(:acme, 10, now());

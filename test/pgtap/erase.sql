@@ -110,9 +110,30 @@ SELECT set_eq(format($$SELECT number FROM recall.suppression WHERE tenant_id = %
 SELECT set_eq(format($$SELECT number FROM recall.claim(%s, %s, 100)$$, :acme, :task), ARRAY[t.number(1012), t.number(1099), t.number(13), t.number(14)], 'a contact''s other numbers are called');
 SELECT recall.add_contact(:acme, :batch, ARRAY[t.number(1)]);
 SELECT is((SELECT count(*) FROM recall.audit a WHERE a.tenant_id = :acme AND a.record_id = t.number(1)), 1::bigint, 'it is noted once');
-SELECT recall.suppress(:acme, t.number(12), now() + interval '1 h', 'shorter');
-SELECT recall.add_contact(:acme, :batch, ARRAY[t.number(12)]);
-SELECT is(s.until, 'infinity', 'a shorter suppression does not outlive the next addition') FROM recall.suppression s WHERE s.tenant_id = :acme AND s.number = t.number(12);
+
+-- suppress() does not shorten that, whatever reason is given.
+CREATE FUNCTION t.not_shortened(tenant int, n int, what text) RETURNS text LANGUAGE sql
+RETURN t.refused(format('SELECT recall.suppress(%s, %L, now() + interval ''1 h'')', tenant, t.number(n)), '55000', format('number "%s" was erased, and is suppressed for good', recall._mask_number(t.number(n))),
+	'recall.unsuppress() takes it off the list; then it may be suppressed for a time.', what);
+SELECT t.not_shortened(:acme, 12, 'a suppression that an erasure has made is not shortened');
+SELECT recall.suppress(:acme, t.number(12), reason => 'asked again');
+SELECT recall.suppress(:acme, t.number(12), '2999-01-01', 'for the task', :task);
+SELECT t.not_shortened(:acme, 12, 'nor when somebody has put it on the list for good once more');
+SELECT is(string_agg(concat_ws(' ', date_part('year', s.until), s.reason), ', ' ORDER BY s.task_id), '2999 for the task, Infinity asked again', 'which is fine, and so is a task''s list')
+FROM recall.suppression s WHERE s.tenant_id = :acme AND s.number = t.number(12);
+SELECT count(*) FROM recall.erase_number(:acme, t.number(3000));
+SELECT t.not_shortened(:acme, 3000, 'nor when the number stands nowhere in plain');
+CREATE ROLE t_dial;
+SELECT recall.grant_privilege(:acme, 't_dial', '{dial}');
+CREATE FUNCTION t.hour_by_dialer(tenant int) RETURNS text LANGUAGE sql RETURN t.outcome(format('SELECT recall.suppress(%s, %L, now() + interval ''1 h'')', tenant, t.number(3000)), 't_dial');
+SELECT is(t.hour_by_dialer(:acme), '', 'who only dials is not told that a number was erased');
+SELECT recall.add_contact(:acme, :batch, ARRAY[t.number(3000)]);
+SELECT is(s.until, 'infinity', 'what was said then does not outlive the next addition') FROM recall.suppression s WHERE s.tenant_id = :acme AND s.number = t.number(3000);
+SELECT matches(t.hour_by_dialer(:acme), '^42501: ', 'and is not said again');
+SELECT recall.unsuppress(:acme, t.number(3000)), recall.suppress(:acme, t.number(3000), now() + interval '1 h');
+SELECT is(s.until, now() + interval '1 h', 'when it is lifted, a number may be suppressed for a time') FROM recall.suppression s WHERE s.tenant_id = :acme AND s.number = t.number(3000);
+SELECT recall.unsuppress(:acme, t.number(12), :task);
+
 
 SELECT is(recall.unsuppress(:acme, t.number(12), :task), false, 'a task''s list does not hold the hash');
 SELECT is(recall.unsuppress(:acme, t.number(12)), true, 'unsuppress() lifts both');

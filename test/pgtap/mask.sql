@@ -20,6 +20,37 @@ SELECT is(recall._mask_numbers(x.said::jsonb), x.masked::jsonb, format('the mask
 	('"+4930\u00011234567\"7654321\\1234567"', '"+4930\u000112***67\"76***21\\12***67"'), ('["+493012345678", {"+493012345678": null}]', '["+49********78", {"+49********78": null}]'),
 	('12345678', '12345678'), ('"\"1234567"', '"\"12***67"'), ('""', '""'), ('"\\"', '"\\"')) AS x(said, masked);
 
+/* What is given as something else is shown in an error, without the number that it may be. */
+
+SELECT tenant AS wrong, task AS wrong_task FROM t.campaign(1) \gset
+SELECT recall.create_business_result(:wrong, '4930555123987', 'Number');
+CREATE TABLE t.wrong (statement text, state text, message text);
+INSERT INTO t.wrong VALUES
+	('SELECT recall.create_business_result($, ''+4930555123987'', ''x'')', '22023', 'invalid code of a business result: ''+49*********87'''),
+	('SELECT recall.create_business_result($, ''4930555123987'', ''x'')', '22023', 'business result "49*********87" exists already'),
+	('SELECT recall.create_business_result($, ''x'', rpad(''+4930555123987'', 201))', '22023', 'invalid name of a business result: ''' || rpad('+49*********87', 200) || ''''),
+	('SELECT recall.create_task($, rpad(''+4930555123987'', 201), ''fixed'')', '22023', 'invalid name of a task: ''' || rpad('+49*********87', 200) || ''''),
+	('SELECT recall.create_batch($, 1, rpad(''+4930555123987'', 201))', '22023', 'invalid name of a batch: ''' || rpad('+49*********87', 200) || ''''),
+	('SELECT recall.create_tenant(rpad(''+4930555123987'', 201))', '22023', 'invalid name of a tenant: ''' || rpad('+49*********87', 200) || ''''),
+	('SELECT recall.set_tenant($, obs_url_mode => rpad(''+4930555123987'', 51))', '22023', 'invalid obs_url_mode ''' || rpad('+49*********87', 50) || ''''),
+	('SELECT recall.set_tenant($, ''+4930555123987'')', '22023', 'time zone "+49*********87" is not known'),
+	('SELECT recall.set_policy($, 1, ''result 4930555123988'')', '22023', 'business result "49*********88" of the policy does not exist in tenant $'),
+	('SELECT recall.record_call($, 1, NULL, ''4930555123988'')', '22023', 'business result "49*********88" does not exist in tenant $'),
+	('SELECT ''result "+4930555123987"''::recall.policy', '22P02', 'invalid policy at character 9: "+49*********87" is not the code of a business result'),
+	('SELECT ''busy after 1 4930555123987''::recall.policy', '22P02', 'invalid policy at character 14: expected a unit of time, found "49*********87"'),
+	('SELECT ''class 4930555123987''::recall.policy', '22P02', 'invalid policy at character 7: expected a class of failure causes, found "49*********87"'),
+	('SELECT ''busy tel4930555123987''::recall.policy', '22P02', 'invalid policy at character 6: unexpected "tel49*********87"'),
+	('SELECT recall.policy(NULL, ''{+4930555123987}'')', '22023', '"+49*********87" is not the code of a business result'),
+	('SELECT ''{"4930555123987": 1}''::jsonb::recall.policy', '22P02', 'invalid policy: unknown key "49***87" in a policy'),
+	('SELECT ''{"limits": [{"calls": "+4930555123987"}]}''::jsonb::recall.policy', '22P02', 'invalid policy: wrong value "+49***87" of "calls"'),
+	('SELECT ''{"rules": [{"results": ["+4930555123987"]}]}''::jsonb::recall.policy', '22P02', 'invalid policy: wrong member "+49***87" of "results"'),
+	('SELECT recall.failure_cause(''+4930555123987'', ''486'')', '22023', 'system "+49*********87" has no codes of failure causes'),
+	('SELECT recall.transition(''4930555123987'', ''draft'', ''executing'')', '22023', 'unknown state machine "49*********87"'),
+	('SELECT recall.transition(''task'', ''draft'', ''4930555123987'')', '22023', 'unknown state "49*********87" of state machine "task"'),
+	-- An id is shown whole.
+	('SELECT recall.start_task($, 4930555123987)', '42501', 'permission denied for task 4930555123987 of tenant $');
+SELECT is(split_part(t.outcome(replace(w.statement, '$', :'wrong')), E'\n', 1), w.state || ': ' || replace(w.message, '$', :'wrong'), w.statement) FROM t.wrong w;
+
 /* A tenant that says a number everywhere it can */
 
 SELECT t.number(7) AS whole, substr(t.number(7), 2) AS digits \gset

@@ -93,6 +93,22 @@ foreach my $end (
 }
 query("ROLLBACK PREPARED '$_'") foreach 'p', 'another';
 is(as_app("BEGIN; SELECT recall.enter('$token[1]'); SAVEPOINT s; ROLLBACK TO s; $seen"), '1 1', 'a savepoint behind the entry does not end it');
+
+# A savepoint that is rolled back undoes what was entered, and not that the transaction was of this tenant: a cursor that was opened
+# before goes on with what it has read.
+foreach my $view (split(/\n/, query(q{SELECT relname FROM pg_class WHERE relnamespace = 'recall'::regnamespace AND relkind = 'v'})))
+{
+	my $tenants = "SELECT coalesce(string_agg(DISTINCT tenant_id::text, ' '), 'none') FROM recall.$view;";
+
+	unlike(as_app("BEGIN; SELECT recall.enter('$token[$_]'); $tenants"), qr/@{[ 3 - $_ ]}/, "$view: tenant $_ sees nothing of the other") foreach 1, 2;
+}
+is(as_app("BEGIN; DECLARE c CURSOR FOR SELECT tenant_id, number ~ '[*]' FROM recall.permit; SAVEPOINT s; SELECT recall.enter('$token[1]'); FETCH c; ROLLBACK TO s; $seen FETCH c; SELECT recall.enter('$token[2]');"),
+	'1 1|f none 1|t 55000', 'another tenant is refused behind a savepoint that was rolled back; the cursor shows no whole number any more');
+is(as_app("BEGIN; SAVEPOINT s; SELECT recall.enter('$token[1]'); ROLLBACK TO s; SELECT recall.enter('$token[1]'); $seen"), '1 1 1', 'the same one is not');
+is(as_app("BEGIN; DO \$\$ BEGIN PERFORM recall.enter('$token[1]'); RAISE 'no'; EXCEPTION WHEN OTHERS THEN END \$\$; SELECT recall.enter('$token[2]');"), '55000',
+	'also behind a block whose error was caught');
+is(as_app("BEGIN; SAVEPOINT s; SELECT recall.enter('$token[1]'); ROLLBACK TO s; COMMIT; BEGIN; SELECT recall.enter('$token[2]'); $seen"), '1 2 2',
+	'until the transaction ends');
 is(as_app("SELECT recall.enter('$token[1]'); $seen"), '1 none', 'outside a transaction block it is over with its statement');
 is(as_app("DO \$\$ BEGIN PERFORM recall.enter('$token[1]'); COMMIT; END \$\$; $seen"), 'none', 'entered in a block that commits');
 is(as_app("DO \$\$ DECLARE a text; b text; BEGIN PERFORM recall.enter('$token[1]');
