@@ -78,7 +78,7 @@ run('DROP OWNED BY scheduler; DROP ROLE scheduler');
 press();
 $clock->step(2400);
 is(health() =~ s/last run of the job, //r, 'last tick, overdue records, schedule', 'the role is dropped: health() is red');
-like(run(q{SELECT detail FROM recall.health() WHERE check_name = 'schedule'}), qr/there is no cron job: nobody calls/, 'and says why');
+like(run(q{SELECT detail FROM recall.health() WHERE check_name = 'schedule'}), qr/cron job 1 runs as role "scheduler", which does not exist/, 'and says why');
 is(run($waiting), '1', 'nothing is done');
 run('SELECT recall.schedule()');
 is(run(q{SELECT count(*), min(username) FROM cron.job WHERE command ~ 'process'}), '1|' . run('SELECT current_user'), 'schedule() gives the job to another');
