@@ -40,13 +40,7 @@ COMMENT ON FUNCTION recall._require_no_source() IS
 'Raises 55000 while a bulk source is read, where nothing may be changed: the statement that reads it would not see that.';
 
 CREATE FUNCTION recall._require_owner() RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	PERFORM recall._require_no_source();
-	IF recall._is_owner() IS NOT TRUE THEN
-		PERFORM recall._deny('what only the owner of the extension may do');
-	END IF;
-END $$;
+LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_require_owner';
 COMMENT ON FUNCTION recall._require_owner() IS
 'Raises 42501 unless the caller has the rights of the extension''s owner; 55000 while a bulk source is read.';
 

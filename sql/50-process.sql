@@ -9,8 +9,12 @@
  * tenth as large, and nobody is waited for who keeps a batch.
  */
 
-CREATE FUNCTION recall._begin_tick() RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION recall._require_no_block() RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'recall_require_no_block';
+COMMENT ON FUNCTION recall._require_no_block() IS 'Raises 2D000 inside a transaction block, where the processor could not commit.';
+
+CREATE FUNCTION recall._note_run() RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	run bigint;
 BEGIN
@@ -20,8 +24,16 @@ BEGIN
 	DELETE FROM recall.tick WHERE tick_id <= run - 10000;
 	RETURN run;
 END $$;
+COMMENT ON FUNCTION recall._note_run() IS 'Notes that a run begins, and forgets the runs before the last 10 000.';
+
+CREATE FUNCTION recall._begin_tick() RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM recall._require_no_block();
+	RETURN recall._note_run();
+END $$;
 COMMENT ON FUNCTION recall._begin_tick() IS
-'A step of process(): notes that a run begins, and forgets the runs before the last 10 000. Called alone it leaves a run without an end, and does no other harm.';
+'A step of process(): notes that a run begins, and forgets the runs before the last 10 000. Called alone it leaves a run without an end, and does no other harm. Errors: 2D000 inside a transaction block.';
 
 CREATE FUNCTION recall._end_tick(run bigint) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -46,6 +46,7 @@ CREATE FUNCTION recall.revoke_scheduler(role regrole) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	scheduler name;
+	job bigint;
 BEGIN
 	PERFORM recall._require_owner();
 	scheduler := recall._role_name(role);
@@ -57,9 +58,13 @@ BEGIN
 		AND NOT EXISTS (SELECT FROM recall.pool p WHERE p.role = revoke_scheduler.role) THEN
 		EXECUTE format('REVOKE USAGE ON SCHEMA recall FROM %I', scheduler);
 	END IF;
+	FOR job IN SELECT j.jobid FROM recall._cron_jobs() j WHERE j.role = scheduler AND j.fault IS NOT NULL LOOP
+		RAISE WARNING 'cron job % runs as role "%", which may not call recall.process() any more', job, scheduler
+		USING HINT = 'Run SELECT recall.schedule(NULL) to let the owner of the extension run it, or name another role there.';
+	END LOOP;
 END $$;
 COMMENT ON FUNCTION recall.revoke_scheduler(regrole) IS
-'Takes back what grant_scheduler() gave. A cron job of the role stays, and fails. Right: the extension''s owner. Errors: 42501; 22023 no such role.';
+'Takes back what grant_scheduler() gave. A cron job of the role stays, and fails: of that a WARNING tells. Right: the extension''s owner. Errors: 42501; 22023 no such role.';
 
 CREATE FUNCTION recall._cron_fault(OUT message text, OUT hint text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -107,21 +112,26 @@ RETURN pg_catalog.format(
 	cron_database, 'recall in ' || pg_catalog.current_database(), pg_catalog.current_database());
 COMMENT ON FUNCTION recall._schedule_elsewhere(text) IS 'How to schedule the processor from the database that pg_cron works in.';
 
-CREATE FUNCTION recall._cron_job(OUT jobid bigint, OUT schedule text, OUT active boolean)
+CREATE FUNCTION recall._cron_jobs(OUT jobid bigint, OUT schedule text, OUT active boolean, OUT role text, OUT fault text) RETURNS SETOF record
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-	/* A job of somebody who may not call the processor, whatever it looks like, does not call it. */
-	EXECUTE $query$
-		SELECT j.jobid, j.schedule, j.active
+	IF (SELECT f.message FROM recall._cron_fault() f) IS NOT NULL THEN
+		RETURN;
+	END IF;
+	RETURN QUERY EXECUTE $query$
+		SELECT j.jobid, j.schedule, j.active, j.username::text, f.fault
 		FROM cron.job j
-		JOIN pg_catalog.pg_roles r ON r.rolname = j.username
+		LEFT JOIN pg_catalog.pg_roles r ON r.rolname = j.username
+		CROSS JOIN LATERAL (SELECT CASE
+			WHEN r.oid IS NULL THEN 'does not exist'
+			WHEN NOT pg_catalog.has_schema_privilege(r.oid, 'recall', 'USAGE')
+				OR NOT pg_catalog.has_function_privilege(r.oid, 'recall.process()', 'EXECUTE') THEN 'may not call recall.process()'
+		END) f(fault)
 		WHERE j.command ILIKE 'call recall.process()%' AND j.database = pg_catalog.current_database()
-		AND pg_catalog.has_schema_privilege(r.oid, 'recall', 'USAGE')
-		AND pg_catalog.has_function_privilege(r.oid, 'recall.process()', 'EXECUTE')
-		ORDER BY j.active DESC, j.jobid LIMIT 1 $query$
-	INTO jobid, schedule, active;
+		ORDER BY f.fault IS NOT NULL, j.active DESC, j.jobid $query$;
 END $$;
-COMMENT ON FUNCTION recall._cron_job() IS 'The cron job that calls the processor in this database, as a role that may; null when there is none.';
+COMMENT ON FUNCTION recall._cron_jobs() IS
+'The cron jobs that look as if they called the processor in this database; the first is the one that counts. fault: what keeps the job''s role from calling it; null: nothing. None where pg_cron cannot be used.';
 
 CREATE FUNCTION recall._job_settings(job bigint) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -140,9 +150,8 @@ CREATE FUNCTION recall.schedule(cron text DEFAULT '*/5 * * * *', role regrole DE
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	fault record;
-	job bigint;
+	job record;
 	old jsonb;
-	asked text := coalesce(cron, '*/5 * * * *');
 BEGIN
 	PERFORM recall._require_owner();
 	SELECT * INTO fault FROM recall._cron_fault();
@@ -152,37 +161,35 @@ BEGIN
 	IF role IS NOT NULL THEN
 		PERFORM recall.grant_scheduler(role);
 	END IF;
-	SELECT j.jobid INTO job FROM recall._cron_job() j;
-	old := recall._job_settings(job);
-	IF job IS NULL THEN
-		/* What is left of a role that was dropped would go on failing. */
-		EXECUTE $query$
-			SELECT cron.unschedule(j.jobid) FROM cron.job j
-			WHERE j.command ILIKE 'call recall.process()%' AND j.database = pg_catalog.current_database()
-			AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = j.username) $query$;
-		EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job USING 'recall', asked, 'CALL recall.process()';
-	END IF;
-	EXECUTE 'SELECT cron.alter_job($1, schedule => $2, username => $3, active => true)'
-	USING job, asked, (SELECT r.rolname::text FROM pg_roles r WHERE r.oid = role::oid);
-	PERFORM recall._log(0, 'job', job::text, 'schedule', detail => jsonb_build_object('from', old, 'to', recall._job_settings(job)));
-	RETURN job;
+	SELECT * INTO job FROM recall._cron_jobs() LIMIT 1;
+	old := recall._job_settings(job.jobid);
+	/* What is left of a role that may not call the processor, or was dropped, would go on failing. */
+	EXECUTE 'SELECT cron.unschedule(j.jobid) FROM recall._cron_jobs() j WHERE j.fault IS NOT NULL';
+	cron := coalesce(cron, job.schedule, '*/5 * * * *');
+	BEGIN
+		IF job.jobid IS NULL OR job.fault IS NOT NULL THEN
+			EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job.jobid USING 'recall', cron, 'CALL recall.process()';
+		END IF;
+		/* The command, too: whoever made the job may have added to it what another role should not run. */
+		EXECUTE 'SELECT cron.alter_job($1, schedule => $2, command => $3, username => $4, active => true)'
+		USING job.jobid, cron, 'CALL recall.process()', (SELECT r.rolname::text FROM pg_roles r WHERE r.oid = role::oid);
+	EXCEPTION WHEN invalid_parameter_value THEN
+		PERFORM recall._invalid(SQLERRM, 'Give a crontab expression of five fields, in GMT, such as */5 * * * *.');
+	END;
+	PERFORM recall._log(0, 'job', job.jobid::text, 'schedule', detail => jsonb_build_object('from', old, 'to', recall._job_settings(job.jobid)));
+	RETURN job.jobid;
 END $$;
 COMMENT ON FUNCTION recall.schedule(text, regrole) IS
-'Lets pg_cron call recall.process(), by default every 5 minutes, and returns the job''s id; scheduling again changes the one job. cron: a crontab expression, in GMT. role: as whom it runs, which gets what grant_scheduler() gives; null: as before, at first the extension''s owner. Right: the extension''s owner. Errors: 42501; 22023 no such role; 55000 pg_cron is missing, not preloaded, or works in another database; what pg_cron says of an invalid expression.';
+'Lets pg_cron call recall.process(), by default every 5 minutes, and returns the job''s id; scheduling again changes the one job, and replaces those of roles that may not call recall.process(). cron: a crontab expression, in GMT; null: as before, at first every 5 minutes; left out: every 5 minutes, whatever it was before. role: as whom it runs, which gets what grant_scheduler() gives; null: as before, but the extension''s owner at first and where that role may not any more. Right: the extension''s owner. Errors: 42501; 22023 no such role, or an expression that pg_cron does not take; 55000 pg_cron is missing, not preloaded, or works in another database.';
 
 CREATE FUNCTION recall._unschedule() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	removed bigint;
 BEGIN
-	IF (SELECT f.message FROM recall._cron_fault() f) IS NOT NULL THEN
+	IF NOT EXISTS (SELECT FROM recall._cron_jobs()) THEN
 		RETURN false;
 	END IF;
-	EXECUTE $query$
-		SELECT count(cron.unschedule(j.jobid)) FROM cron.job j
-		WHERE j.command ILIKE 'call recall.process()%' AND j.database = pg_catalog.current_database() $query$
-	INTO removed;
-	RETURN removed > 0;
+	EXECUTE 'SELECT cron.unschedule(j.jobid) FROM recall._cron_jobs() j';
+	RETURN true;
 END $$;
 COMMENT ON FUNCTION recall._unschedule() IS 'Removes the cron jobs that call the processor in this database, and tells whether there were any.';
 

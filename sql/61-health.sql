@@ -15,13 +15,17 @@ BEGIN
 		RETURN NEXT;
 		RETURN;
 	END IF;
-	SELECT * INTO job FROM recall._cron_job();
+	SELECT * INTO job FROM recall._cron_jobs() LIMIT 1;
 	IF job.jobid IS NULL THEN
 		status := 'critical';
 		detail := 'there is no cron job: nobody calls recall.process(). Run SELECT recall.schedule().';
+	ELSIF job.fault IS NOT NULL THEN
+		status := 'critical';
+		detail := format('cron job %s runs as role "%s", which %s. Run SELECT recall.schedule(NULL) to let the owner of the extension run it, or name another role there.',
+			job.jobid, job.role, job.fault);
 	ELSIF NOT job.active THEN
 		status := 'critical';
-		detail := format('cron job %s is inactive. Run SELECT recall.schedule().', job.jobid);
+		detail := format('cron job %s is inactive. Run SELECT recall.schedule(NULL).', job.jobid);
 	ELSE
 		status := 'ok';
 		detail := format('cron job %s runs at %s', job.jobid, job.schedule);
@@ -38,14 +42,15 @@ BEGIN
 		status := CASE WHEN last_run.status = 'failed' THEN 'critical' ELSE 'ok' END;
 		detail := CASE
 			WHEN last_run.status IS NULL THEN 'it has not run yet'
-			WHEN last_run.status = 'failed' THEN format('it failed at %s: %s', last_run.start_time,
-				CASE WHEN recall._is_owner() THEN recall._mask_numbers(last_run.return_message) ELSE 'the owner of the extension is told why' END)
+			WHEN last_run.status = 'failed' THEN format('it failed%s: %s%s', ' at ' || last_run.start_time,
+				CASE WHEN recall._is_owner() THEN recall._mask_numbers(last_run.return_message) ELSE 'the owner of the extension is told why' END,
+				CASE WHEN last_run.start_time IS NULL THEN '. It never began: does pg_hba.conf let the job''s role in? See "How the job logs in" in doc/operations.md' END)
 			ELSE format('it succeeded at %s', last_run.start_time)
 		END;
 		RETURN NEXT;
 	END IF;
 END $$;
-COMMENT ON FUNCTION recall._scheduler_health() IS 'Whether pg_cron calls the processor: the job missing, inactive, or failing.';
+COMMENT ON FUNCTION recall._scheduler_health() IS 'Whether pg_cron calls the processor: the job missing, of a role that may not, inactive, or failing.';
 
 CREATE FUNCTION recall._age(since timestamptz, at timestamptz) RETURNS text
 LANGUAGE sql STABLE
@@ -84,7 +89,7 @@ BEGIN ATOMIC
 	SELECT 'overdue records', CASE WHEN count(*) = 0 THEN 'ok' ELSE 'critical' END,
 		CASE
 			WHEN count(*) = 0 THEN 'no recycle record is kept waiting'
-			ELSE format('%s recycle records have waited for more than 10 minutes, the oldest for %s', count(*),
+			ELSE format('recycle records that have waited for more than 10 minutes: %s, the oldest for %s', count(*),
 				recall._age(min(coalesce(r.advanced_at, r.started_at, r.requested_at)), at))
 		END
 	FROM recall.recycle r
@@ -95,7 +100,7 @@ BEGIN ATOMIC
 	SELECT 'failed records', CASE WHEN count(*) = 0 THEN 'ok' ELSE 'warning' END,
 		CASE
 			WHEN count(*) = 0 THEN 'no recycle record has failed'
-			ELSE format('%s recycle records have failed; see recall.recycle_record, then retry or cancel them', count(*))
+			ELSE format('recycle records that have failed: %s; see recall.recycle_record, then retry or cancel them', count(*))
 		END
 	FROM recall.recycle r
 	WHERE r.state = 'failed' AND r.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
@@ -103,7 +108,7 @@ BEGIN ATOMIC
 	SELECT 'unknown outcomes', CASE WHEN count(*) = 0 THEN 'ok' ELSE 'warning' END,
 		CASE
 			WHEN count(*) = 0 THEN 'no call is of unknown outcome'
-			ELSE format('%s calls are of unknown outcome, the oldest for %s: their leases ran out without a report; see recall.permit and recall.resolve()',
+			ELSE format('calls of unknown outcome: %s, the oldest for %s; their leases ran out without a report: see recall.permit and recall.resolve()',
 				count(*), recall._age(min(d.lease_until), at))
 		END
 	FROM recall.dial d
@@ -112,7 +117,7 @@ BEGIN ATOMIC
 	SELECT 'calling hours', CASE WHEN count(*) = 0 THEN 'ok' ELSE 'warning' END,
 		CASE
 			WHEN count(*) = 0 THEN 'every task that is at work has calling hours'
-			ELSE format('%s tasks that are at work may call at any time of day; see recall.set_calling_hours()', count(*))
+			ELSE format('tasks at work that may call at any time of day: %s; see recall.set_calling_hours()', count(*))
 		END
 	FROM recall.task t
 	WHERE t.state = 'executing' AND t.calling_hours IS NULL AND t.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));

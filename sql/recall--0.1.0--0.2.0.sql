@@ -313,23 +313,6 @@ BEGIN
 	EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', recall._steps(), scheduler);
 END $$;
 
-CREATE OR REPLACE FUNCTION recall.revoke_scheduler(role regrole) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	scheduler name;
-BEGIN
-	PERFORM recall._require_owner();
-	scheduler := recall._role_name(role);
-	PERFORM recall._lock_grants();
-	PERFORM recall._log(0, 'scheduler', scheduler, 'revoke', CASE WHEN recall._is_scheduler(role) THEN 'granted' END, 'revoked');
-	EXECUTE format('REVOKE ALL ON PROCEDURE recall.process() FROM %I', scheduler);
-	EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %I', recall._steps(), scheduler);
-	IF NOT EXISTS (SELECT FROM recall.member m WHERE m.role = revoke_scheduler.role)
-		AND NOT EXISTS (SELECT FROM recall.pool p WHERE p.role = revoke_scheduler.role) THEN
-		EXECUTE format('REVOKE USAGE ON SCHEMA recall FROM %I', scheduler);
-	END IF;
-END $$;
-
 CREATE FUNCTION recall._job_settings(job bigint) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -378,38 +361,6 @@ BEGIN
 		message := format('pg_cron is not installed in database "%s"', current_database());
 		hint := 'Run CREATE EXTENSION pg_cron here.';
 	END IF;
-END $$;
-
-CREATE OR REPLACE FUNCTION recall.schedule(cron text DEFAULT '*/5 * * * *', role regrole DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-	fault record;
-	job bigint;
-	old jsonb;
-	asked text := coalesce(cron, '*/5 * * * *');
-BEGIN
-	PERFORM recall._require_owner();
-	SELECT * INTO fault FROM recall._cron_fault();
-	IF fault.message IS NOT NULL THEN
-		PERFORM recall._refuse(fault.message, fault.hint);
-	END IF;
-	IF role IS NOT NULL THEN
-		PERFORM recall.grant_scheduler(role);
-	END IF;
-	SELECT j.jobid INTO job FROM recall._cron_job() j;
-	old := recall._job_settings(job);
-	IF job IS NULL THEN
-		/* What is left of a role that was dropped would go on failing. */
-		EXECUTE $query$
-			SELECT cron.unschedule(j.jobid) FROM cron.job j
-			WHERE j.command ILIKE 'call recall.process()%' AND j.database = pg_catalog.current_database()
-			AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = j.username) $query$;
-		EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job USING 'recall', asked, 'CALL recall.process()';
-	END IF;
-	EXECUTE 'SELECT cron.alter_job($1, schedule => $2, username => $3, active => true)'
-	USING job, asked, (SELECT r.rolname::text FROM pg_roles r WHERE r.oid = role::oid);
-	PERFORM recall._log(0, 'job', job::text, 'schedule', detail => jsonb_build_object('from', old, 'to', recall._job_settings(job)));
-	RETURN job;
 END $$;
 
 CREATE OR REPLACE FUNCTION recall.unschedule() RETURNS boolean
@@ -1734,16 +1685,6 @@ LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_require_no_s
 COMMENT ON FUNCTION recall._require_no_source() IS
 'Raises 55000 while a bulk source is read, where nothing may be changed: the statement that reads it would not see that.';
 
-CREATE OR REPLACE FUNCTION recall._require_owner() RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-	PERFORM recall._require_no_source();
-	IF recall._is_owner() IS NOT TRUE THEN
-		PERFORM recall._deny('what only the owner of the extension may do');
-	END IF;
-END $$;
-COMMENT ON FUNCTION recall._require_owner() IS
-'Raises 42501 unless the caller has the rights of the extension''s owner; 55000 while a bulk source is read.';
 COMMENT ON FUNCTION recall._has_right(int, recall.privilege) IS
 'Whether the caller has a right in a tenant. The owner has every right in every tenant that exists. Raises 55000 while a bulk source is read, but for the right "read".';
 COMMENT ON FUNCTION recall._require(int, recall.privilege) IS
@@ -1844,6 +1785,250 @@ COMMENT ON FUNCTION recall._step(bigint, int) IS
 
 COMMENT ON FUNCTION recall.enter(text) IS
 'Enters the token''s tenant until the transaction ends, or the savepoint is rolled back in which this was called, and returns the tenant''s id. While it lasts the caller, as the role that it is now, has the token''s rights there and no others; once the token is over, none. A token for the same tenant takes the place of an earlier one. Changes nothing in the database, so it works on a standby too. Right: to be the pool for which the token was issued, or inherit it. Errors: 42501 a null, changed or ended token, or one for another role or database; 55000 another tenant was entered in this transaction, also in what was rolled back of it; a bulk source is being read.';
+
+/* What the scheduler's part, and what is the owner's, tells whom it refuses; and one notion of the cron job. */
+
+CREATE OR REPLACE FUNCTION recall._require_owner() RETURNS void
+LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_require_owner';
+COMMENT ON FUNCTION recall._require_owner() IS
+'Raises 42501 unless the caller has the rights of the extension''s owner; 55000 while a bulk source is read.';
+
+CREATE FUNCTION recall._require_no_block() RETURNS void
+LANGUAGE c AS 'MODULE_PATHNAME', 'recall_require_no_block';
+COMMENT ON FUNCTION recall._require_no_block() IS 'Raises 2D000 inside a transaction block, where the processor could not commit.';
+
+CREATE FUNCTION recall._note_run() RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	run bigint;
+BEGIN
+	INSERT INTO recall.tick (started_at, held, last_tenant)
+	VALUES (clock_timestamp(), NOT recall._history_is_accepted(), (SELECT t.last_tenant FROM recall.tick t ORDER BY t.tick_id DESC LIMIT 1))
+	RETURNING tick_id INTO run;
+	DELETE FROM recall.tick WHERE tick_id <= run - 10000;
+	RETURN run;
+END $$;
+COMMENT ON FUNCTION recall._note_run() IS 'Notes that a run begins, and forgets the runs before the last 10 000.';
+
+CREATE OR REPLACE FUNCTION recall._begin_tick() RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM recall._require_no_block();
+	RETURN recall._note_run();
+END $$;
+COMMENT ON FUNCTION recall._begin_tick() IS
+'A step of process(): notes that a run begins, and forgets the runs before the last 10 000. Called alone it leaves a run without an end, and does no other harm. Errors: 2D000 inside a transaction block.';
+
+CREATE FUNCTION recall._cron_jobs(OUT jobid bigint, OUT schedule text, OUT active boolean, OUT role text, OUT fault text) RETURNS SETOF record
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF (SELECT f.message FROM recall._cron_fault() f) IS NOT NULL THEN
+		RETURN;
+	END IF;
+	RETURN QUERY EXECUTE $query$
+		SELECT j.jobid, j.schedule, j.active, j.username::text, f.fault
+		FROM cron.job j
+		LEFT JOIN pg_catalog.pg_roles r ON r.rolname = j.username
+		CROSS JOIN LATERAL (SELECT CASE
+			WHEN r.oid IS NULL THEN 'does not exist'
+			WHEN NOT pg_catalog.has_schema_privilege(r.oid, 'recall', 'USAGE')
+				OR NOT pg_catalog.has_function_privilege(r.oid, 'recall.process()', 'EXECUTE') THEN 'may not call recall.process()'
+		END) f(fault)
+		WHERE j.command ILIKE 'call recall.process()%' AND j.database = pg_catalog.current_database()
+		ORDER BY f.fault IS NOT NULL, j.active DESC, j.jobid $query$;
+END $$;
+COMMENT ON FUNCTION recall._cron_jobs() IS
+'The cron jobs that look as if they called the processor in this database; the first is the one that counts. fault: what keeps the job''s role from calling it; null: nothing. None where pg_cron cannot be used.';
+
+CREATE OR REPLACE FUNCTION recall.revoke_scheduler(role regrole) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	scheduler name;
+	job bigint;
+BEGIN
+	PERFORM recall._require_owner();
+	scheduler := recall._role_name(role);
+	PERFORM recall._lock_grants();
+	PERFORM recall._log(0, 'scheduler', scheduler, 'revoke', CASE WHEN recall._is_scheduler(role) THEN 'granted' END, 'revoked');
+	EXECUTE format('REVOKE ALL ON PROCEDURE recall.process() FROM %I', scheduler);
+	EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %I', recall._steps(), scheduler);
+	IF NOT EXISTS (SELECT FROM recall.member m WHERE m.role = revoke_scheduler.role)
+		AND NOT EXISTS (SELECT FROM recall.pool p WHERE p.role = revoke_scheduler.role) THEN
+		EXECUTE format('REVOKE USAGE ON SCHEMA recall FROM %I', scheduler);
+	END IF;
+	FOR job IN SELECT j.jobid FROM recall._cron_jobs() j WHERE j.role = scheduler AND j.fault IS NOT NULL LOOP
+		RAISE WARNING 'cron job % runs as role "%", which may not call recall.process() any more', job, scheduler
+		USING HINT = 'Run SELECT recall.schedule(NULL) to let the owner of the extension run it, or name another role there.';
+	END LOOP;
+END $$;
+COMMENT ON FUNCTION recall.revoke_scheduler(regrole) IS
+'Takes back what grant_scheduler() gave. A cron job of the role stays, and fails: of that a WARNING tells. Right: the extension''s owner. Errors: 42501; 22023 no such role.';
+
+CREATE OR REPLACE FUNCTION recall.schedule(cron text DEFAULT '*/5 * * * *', role regrole DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	fault record;
+	job record;
+	old jsonb;
+BEGIN
+	PERFORM recall._require_owner();
+	SELECT * INTO fault FROM recall._cron_fault();
+	IF fault.message IS NOT NULL THEN
+		PERFORM recall._refuse(fault.message, fault.hint);
+	END IF;
+	IF role IS NOT NULL THEN
+		PERFORM recall.grant_scheduler(role);
+	END IF;
+	SELECT * INTO job FROM recall._cron_jobs() LIMIT 1;
+	old := recall._job_settings(job.jobid);
+	/* What is left of a role that may not call the processor, or was dropped, would go on failing. */
+	EXECUTE 'SELECT cron.unschedule(j.jobid) FROM recall._cron_jobs() j WHERE j.fault IS NOT NULL';
+	cron := coalesce(cron, job.schedule, '*/5 * * * *');
+	BEGIN
+		IF job.jobid IS NULL OR job.fault IS NOT NULL THEN
+			EXECUTE 'SELECT cron.schedule($1, $2, $3)' INTO job.jobid USING 'recall', cron, 'CALL recall.process()';
+		END IF;
+		/* The command, too: whoever made the job may have added to it what another role should not run. */
+		EXECUTE 'SELECT cron.alter_job($1, schedule => $2, command => $3, username => $4, active => true)'
+		USING job.jobid, cron, 'CALL recall.process()', (SELECT r.rolname::text FROM pg_roles r WHERE r.oid = role::oid);
+	EXCEPTION WHEN invalid_parameter_value THEN
+		PERFORM recall._invalid(SQLERRM, 'Give a crontab expression of five fields, in GMT, such as */5 * * * *.');
+	END;
+	PERFORM recall._log(0, 'job', job.jobid::text, 'schedule', detail => jsonb_build_object('from', old, 'to', recall._job_settings(job.jobid)));
+	RETURN job.jobid;
+END $$;
+COMMENT ON FUNCTION recall.schedule(text, regrole) IS
+'Lets pg_cron call recall.process(), by default every 5 minutes, and returns the job''s id; scheduling again changes the one job, and replaces those of roles that may not call recall.process(). cron: a crontab expression, in GMT; null: as before, at first every 5 minutes; left out: every 5 minutes, whatever it was before. role: as whom it runs, which gets what grant_scheduler() gives; null: as before, but the extension''s owner at first and where that role may not any more. Right: the extension''s owner. Errors: 42501; 22023 no such role, or an expression that pg_cron does not take; 55000 pg_cron is missing, not preloaded, or works in another database.';
+
+CREATE OR REPLACE FUNCTION recall._unschedule() RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM recall._cron_jobs()) THEN
+		RETURN false;
+	END IF;
+	EXECUTE 'SELECT cron.unschedule(j.jobid) FROM recall._cron_jobs() j';
+	RETURN true;
+END $$;
+
+CREATE OR REPLACE FUNCTION recall._scheduler_health(OUT check_name text, OUT status text, OUT detail text) RETURNS SETOF record
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	fault record;
+	job record;
+	last_run record;
+BEGIN
+	check_name := 'schedule';
+	SELECT * INTO fault FROM recall._cron_fault();
+	IF fault.message IS NOT NULL THEN
+		status := 'warning';
+		detail := format('%s, so nothing is known of the job here. %s', fault.message, fault.hint);
+		RETURN NEXT;
+		RETURN;
+	END IF;
+	SELECT * INTO job FROM recall._cron_jobs() LIMIT 1;
+	IF job.jobid IS NULL THEN
+		status := 'critical';
+		detail := 'there is no cron job: nobody calls recall.process(). Run SELECT recall.schedule().';
+	ELSIF job.fault IS NOT NULL THEN
+		status := 'critical';
+		detail := format('cron job %s runs as role "%s", which %s. Run SELECT recall.schedule(NULL) to let the owner of the extension run it, or name another role there.',
+			job.jobid, job.role, job.fault);
+	ELSIF NOT job.active THEN
+		status := 'critical';
+		detail := format('cron job %s is inactive. Run SELECT recall.schedule(NULL).', job.jobid);
+	ELSE
+		status := 'ok';
+		detail := format('cron job %s runs at %s', job.jobid, job.schedule);
+	END IF;
+	RETURN NEXT;
+
+	IF job.jobid IS NOT NULL THEN
+		EXECUTE $query$
+			SELECT d.status, d.return_message, d.start_time FROM cron.job_run_details d
+			WHERE d.jobid = $1 AND d.status IN ('succeeded', 'failed')
+			ORDER BY d.runid DESC LIMIT 1 $query$
+		INTO last_run USING job.jobid;
+		check_name := 'last run of the job';
+		status := CASE WHEN last_run.status = 'failed' THEN 'critical' ELSE 'ok' END;
+		detail := CASE
+			WHEN last_run.status IS NULL THEN 'it has not run yet'
+			WHEN last_run.status = 'failed' THEN format('it failed%s: %s%s', ' at ' || last_run.start_time,
+				CASE WHEN recall._is_owner() THEN recall._mask_numbers(last_run.return_message) ELSE 'the owner of the extension is told why' END,
+				CASE WHEN last_run.start_time IS NULL THEN '. It never began: does pg_hba.conf let the job''s role in? See "How the job logs in" in doc/operations.md' END)
+			ELSE format('it succeeded at %s', last_run.start_time)
+		END;
+		RETURN NEXT;
+	END IF;
+END $$;
+COMMENT ON FUNCTION recall._scheduler_health() IS 'Whether pg_cron calls the processor: the job missing, of a role that may not, inactive, or failing.';
+
+DROP FUNCTION recall._cron_job();
+
+CREATE OR REPLACE FUNCTION recall._work_health(at timestamptz, OUT check_name text, OUT status text, OUT detail text) RETURNS SETOF record
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	SELECT 'last tick',
+		CASE
+			WHEN max(k.finished_at) IS NULL OR max(k.finished_at) < at - interval '30 min' THEN 'critical'
+			WHEN max(k.finished_at) < at - interval '10 min' THEN 'warning'
+			ELSE 'ok'
+		END,
+		CASE
+			WHEN max(k.finished_at) IS NULL THEN 'recall.process() has never finished a run'
+			ELSE format('recall.process() finished %s ago', recall._age(max(k.finished_at), at))
+		END
+	FROM recall.tick k
+	UNION ALL
+	SELECT 'clock',
+		CASE
+			WHEN c.latest > at + interval '1 min' THEN 'critical'
+			WHEN c.latest > at + interval '5 s' THEN 'warning'
+			ELSE 'ok'
+		END,
+		CASE
+			WHEN c.latest > at + interval '5 s' THEN
+				format('the server''s clock is at least %s behind what it was: it has been set back. Until it is there again, what is due and the calling hours are late, leases are longer, and reports that ended in its future are refused', recall._age(at, c.latest))
+			ELSE 'it is not behind what was noted last'
+		END
+	FROM (SELECT greatest((SELECT max(greatest(k.started_at, k.finished_at)) FROM recall.tick k),
+		(SELECT max(d.claimed_at) FROM recall.dial d WHERE d.state <> 'ready')) AS latest) c
+	UNION ALL
+	SELECT 'overdue records', CASE WHEN count(*) = 0 THEN 'ok' ELSE 'critical' END,
+		CASE
+			WHEN count(*) = 0 THEN 'no recycle record is kept waiting'
+			ELSE format('recycle records that have waited for more than 10 minutes: %s, the oldest for %s', count(*),
+				recall._age(min(coalesce(r.advanced_at, r.started_at, r.requested_at)), at))
+		END
+	FROM recall.recycle r
+	WHERE r.state IN ('waiting', 'running')
+	AND coalesce(r.advanced_at, r.started_at, r.requested_at) < at - interval '10 min'
+	AND r.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+	UNION ALL
+	SELECT 'failed records', CASE WHEN count(*) = 0 THEN 'ok' ELSE 'warning' END,
+		CASE
+			WHEN count(*) = 0 THEN 'no recycle record has failed'
+			ELSE format('recycle records that have failed: %s; see recall.recycle_record, then retry or cancel them', count(*))
+		END
+	FROM recall.recycle r
+	WHERE r.state = 'failed' AND r.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+	UNION ALL
+	SELECT 'unknown outcomes', CASE WHEN count(*) = 0 THEN 'ok' ELSE 'warning' END,
+		CASE
+			WHEN count(*) = 0 THEN 'no call is of unknown outcome'
+			ELSE format('calls of unknown outcome: %s, the oldest for %s; their leases ran out without a report: see recall.permit and recall.resolve()',
+				count(*), recall._age(min(d.lease_until), at))
+		END
+	FROM recall.dial d
+	WHERE d.state <> 'ready' AND d.lease_until <= at AND d.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+	UNION ALL
+	SELECT 'calling hours', CASE WHEN count(*) = 0 THEN 'ok' ELSE 'warning' END,
+		CASE
+			WHEN count(*) = 0 THEN 'every task that is at work has calling hours'
+			ELSE format('tasks at work that may call at any time of day: %s; see recall.set_calling_hours()', count(*))
+		END
+	FROM recall.task t
+	WHERE t.state = 'executing' AND t.calling_hours IS NULL AND t.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
+END;
 
 /*
  * Nobody makes a column, a function or a domain of internal types: an upgrade could not change them then. The row types of tables

@@ -6,11 +6,13 @@
  */
 #include "recall.h"
 
+#include "access/xact.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(recall_deny);
 PG_FUNCTION_INFO_V1(recall_refuse);
 PG_FUNCTION_INFO_V1(recall_invalid);
+PG_FUNCTION_INFO_V1(recall_require_no_block);
 
 /* Give "row 17: " for a row of a bulk source, nothing for a single value (row 0). */
 const char *
@@ -80,5 +82,17 @@ recall_invalid(PG_FUNCTION_ARGS)
 {
 	recall_reject_plainly(text_to_cstring(PG_GETARG_TEXT_PP(0)),
 						  text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	PG_RETURN_VOID();
+}
+
+/* _require_no_block(): 2D000 inside a transaction block, where COMMIT would fail without a hint */
+Datum
+recall_require_no_block(PG_FUNCTION_ARGS)
+{
+	if (IsTransactionBlock())
+		raise_plainly(ERRCODE_INVALID_TRANSACTION_TERMINATION,
+					  "recall.process() cannot run inside a transaction block",
+					  "It commits after each chunk: CALL it as a statement of its own, outside a "
+					  "transaction block.");
 	PG_RETURN_VOID();
 }

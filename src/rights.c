@@ -35,6 +35,7 @@
 #include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(recall_is_owner);
+PG_FUNCTION_INFO_V1(recall_require_owner);
 PG_FUNCTION_INFO_V1(recall_has_right);
 PG_FUNCTION_INFO_V1(recall_require);
 PG_FUNCTION_INFO_V1(recall_readable_tenants);
@@ -229,6 +230,20 @@ recall_is_owner(PG_FUNCTION_ARGS)
 {
 	refuse_worker();
 	PG_RETURN_BOOL(is_owner());
+}
+
+/* _require_owner(): 42501 unless the caller has the rights of the extension's owner, 55000 within a
+ * bulk source */
+Datum
+recall_require_owner(PG_FUNCTION_ARGS)
+{
+	recall_require_no_source();
+	refuse_worker();
+	if (!is_owner())
+		recall_deny_with_hint("what only the owner of the extension may do",
+							  "Call it as the owner of the extension, or as a role that inherits "
+							  "its rights.");
+	PG_RETURN_VOID();
 }
 
 /* _has_right(tenant_id int, required privilege) returns boolean: false for nulls, 55000 within a

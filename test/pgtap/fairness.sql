@@ -28,7 +28,7 @@ SELECT tenant AS large FROM t.campaign(5000) \gset
 SELECT tenant AS small FROM t.campaign(150) \gset
 SELECT t.call_all(:large, 1, 5000, 'busy'), t.call_all(:small, 1, 150, 'busy') \gset made_
 SELECT recall.recycle(:large, 1), recall.recycle(:small, 1) \gset pressed_
-SELECT recall._begin_tick() AS run \gset
+SELECT recall._note_run() AS run \gset
 SELECT is(t.turns(:run, 0, 6), format('%1$s %2$s %1$s %2$s %1$s %2$s', :large, :small), 'they take turns');
 SELECT is(t.states(:small), 'completed', 'the small one is ready in its third turn');
 SELECT is(t.judged(:large), 200::bigint, 'and the large one has been judged no faster till then');
@@ -43,7 +43,7 @@ SELECT is(t.judged(:large), 2300::bigint, 'so chunks are small again');
 SELECT tenant AS third FROM t.campaign(5000) \gset
 SELECT t.call_all(:third, 1, 5000, 'busy') \gset made_
 SELECT recall.recycle(:third, 1) AS pressed_third \gset
-CREATE FUNCTION t.short_run() RETURNS int LANGUAGE sql RETURN recall._step(recall._begin_tick(), NULL);
+CREATE FUNCTION t.short_run() RETURNS int LANGUAGE sql RETURN recall._step(recall._note_run(), NULL);
 SELECT is((SELECT string_agg(t.short_run()::text, ' ') FROM generate_series(1, 4)), format('%1$s %3$s %2$s %1$s', :small, :large, :third),
 	'runs that are cut off after a step come to everybody');
 SELECT is((SELECT string_agg(t.short_run()::text, ' ') FROM generate_series(1, 2)), format('%2$s %1$s', :large, :third), 'once more');
@@ -52,7 +52,7 @@ SELECT is((SELECT string_agg(t.short_run()::text, ' ') FROM generate_series(1, 2
 
 UPDATE recall.recycle SET put_off_in = 9223372036854775807, error = 'put off until the next run: test' WHERE tenant_id IN (:small, :third) AND state <> 'completed';
 SELECT t.judged(:large) AS before \gset
-SELECT is(t.turns(recall._begin_tick(), :small, 1), :large::text, 'where the others'' records are put off');
+SELECT is(t.turns(recall._note_run(), :small, 1), :large::text, 'where the others'' records are put off');
 SELECT is(t.judged(:large) - :before, 1000::bigint, 'nobody waits');
 SELECT t.tick() > 0 AS rest \gset
 

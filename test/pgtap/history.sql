@@ -87,9 +87,9 @@ SELECT is(t.calls(:tenant), '1.1 busy, 3.1 answered, 4.1 busy, 4.2 no_answer', '
 
 -- Reviewing and accepting.
 SELECT t.refused('SELECT recall.review_history()', '42501', 'permission denied for what only the owner of the extension may do',
-	'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().', 'only the owner reviews', 't_desk');
+	'Call it as the owner of the extension, or as a role that inherits its rights.', 'only the owner reviews', 't_desk');
 SELECT t.refused('SELECT recall.accept_history()', '42501', 'permission denied for what only the owner of the extension may do',
-	'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().', 'only the owner accepts', 't_desk');
+	'Call it as the owner of the extension, or as a role that inherits its rights.', 'only the owner accepts', 't_desk');
 SELECT t.refused(format('SELECT recall.accept_history(%L)', m.moment), '22023', format('rung_until %L is not a moment that is past', m.moment::timestamptz),
 	'Give the moment by which the original had handed out its last permit, or null when every call that was made since is recorded.',
 	format('accept_history(%s)', m.moment))

@@ -45,7 +45,7 @@ CREATE FUNCTION t.unknown_health() RETURNS text LANGUAGE sql STABLE AS $$ SELECT
 CREATE ROLE t_reader;
 SELECT recall.grant_privilege(:acme, 't_reader', '{read}');
 GRANT EXECUTE ON FUNCTION t.unknown_health() TO t_reader;
-SELECT matches(t.outcome('SELECT t.unknown_health()', 't_reader'), '^warning: 8 calls are of unknown outcome, the oldest for 01:[0-9:]+: their leases ran out without a report; see recall.permit and recall.resolve\(\)$', 'and health() counts them');
+SELECT matches(t.outcome('SELECT t.unknown_health()', 't_reader'), '^warning: calls of unknown outcome: 8, the oldest for 01:[0-9:]+; their leases ran out without a report: see recall.permit and recall.resolve\(\)$', 'and health() counts them');
 SELECT pg_sleep(0.2); -- a claim looks for them ten times a second
 SELECT is(t.claimed(:acme, :task), '9', 'a claim does not give them to anybody');
 SELECT is(t.permits(:acme), '1.2 unknown, 2.2 unknown, 3.2 unknown, 4.2 unknown, 5.2 unknown, 6.2 unknown, 7.2 unknown, 8.2 unknown, 9.2 claimed', 'and notes that their outcome is unknown');

@@ -376,7 +376,7 @@ SELECT t.call_all(:one, 1, 30, 'busy'), t.call_all(:two, 1, 30, 'busy') \gset ma
 SELECT recall.recycle(:one, 1), recall.recycle(:two, 1) \gset pressed_
 CREATE FUNCTION t.turns(steps int) RETURNS int[] LANGUAGE plpgsql AS $$
 DECLARE
-	run bigint := recall._begin_tick();
+	run bigint := recall._note_run();
 	turns int[] := '{0}';
 BEGIN
 	FOR i IN 1 .. steps LOOP

@@ -39,7 +39,7 @@ SELECT lives_ok($$SELECT recall.create_tenant('x', recycle_limit => 2000000)$$, 
 SELECT matches(t.outcome($$SELECT recall.create_tenant('x', 'Mars/Olympus')$$), '^22023: .*Mars/Olympus', 'an unknown time zone is 22023 and quoted');
 SELECT matches(t.outcome($$SELECT recall.create_tenant('x', 'FOO5')$$), '^22023: .*FOO5', 'a POSIX rule is no time zone');
 SELECT t.refused($$SELECT recall.create_tenant('x')$$, '42501', 'permission denied for what only the owner of the extension may do',
-	'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().',
+	'Call it as the owner of the extension, or as a role that inherits its rights.',
 	'a stranger creates no tenant', 'nobody_in_particular');
 
 SELECT recall.set_tenant(:bell, obs_url_mode => 'http', recycle_limit => 9);

@@ -117,12 +117,13 @@ BEGIN
 END $$;
 
 -- What a role should be told.
+CREATE FUNCTION t.denied(what text, hint text DEFAULT 'It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().')
+RETURNS text LANGUAGE sql RETURN format(E'42501: permission denied for %s\nHINT: %s', what, hint);
 CREATE FUNCTION t.denial(m t.may, k t.kind, tenant int) RETURNS text LANGUAGE sql RETURN CASE
 	WHEN k.role = 't_nobody' THEN '42501: permission denied for schema recall'
 	WHEN NOT k.is_member THEN '42501: permission denied for function ' || split_part((m).routine, '(', 1)
-	ELSE format(E'42501: permission denied for %s\nHINT: It does not exist, or your role has no such right there; rights are given with recall.grant_privilege().',
-		CASE (m).who WHEN 'owner' THEN 'what only the owner of the extension may do'
-			ELSE format('tenant %s, right "%s"', tenant, CASE (m).who WHEN 'dial or manage' THEN 'dial' ELSE (m).who END) END) END;
+	WHEN (m).who = 'owner' THEN t.denied('what only the owner of the extension may do', 'Call it as the owner of the extension, or as a role that inherits its rights.')
+	ELSE t.denied(format('tenant %s, right "%s"', tenant, CASE (m).who WHEN 'dial or manage' THEN 'dial' ELSE (m).who END)) END;
 
 CREATE FUNCTION t.has_right(m t.may, k t.kind) RETURNS boolean LANGUAGE sql RETURN CASE (m).who
 	WHEN 'owner' THEN k.is_owner
@@ -155,7 +156,7 @@ BEGIN
 			other := t.answer(own, nowhere, k.role);
 			expected := t.denial(m, k, nowhere);
 			IF k.is_owner THEN
-				expected := replace(expected, 'what only the owner of the extension may do', format('tenant %s, right "manage"', nowhere));
+				expected := CASE m.who WHEN 'owner' THEN t.denied(format('tenant %s, right "manage"', nowhere)) ELSE expected END;
 			END IF;
 			IF other <> expected THEN
 				RETURN NEXT format('%s, no tenant: %s', k.what, other);

@@ -122,7 +122,9 @@ is($node->safe_psql('app', 'SELECT recall.unschedule()'), 'f', 'unschedule(): no
 my $job = $node->safe_psql('app', 'SELECT recall.schedule()');
 is(jobs($node), '*/5 * * * *|CALL recall.process()|app|t', 'schedule(): every five minutes');
 is($node->safe_psql('app', 'SELECT recall.schedule()'), $job, 'schedule(): again, the same job');
-fails($node, 'app', q{SELECT recall.schedule('every five minutes')}, '\w+', 'schedule', 'schedule(): an invalid expression');
+fails($node, 'app', q{SELECT recall.schedule('every five minutes')}, '22023', 'invalid schedule: every five minutes\nHINT:  Give a crontab expression',
+	'schedule(): an invalid expression');
+unlike(($node->psql('app', q{SELECT recall.schedule('every five minutes')}, extra_params => [ '-v', 'SHOW_CONTEXT=always' ]))[2], qr/CONTEXT/, '... without a CONTEXT');
 is(jobs($node), '*/5 * * * *|CALL recall.process()|app|t', 'schedule(): leaves the job as it was');
 is($node->safe_psql('app', q{SELECT recall.schedule('* * * * *')}), $job, 'schedule(): another time, the same job');
 is(jobs($node), '* * * * *|CALL recall.process()|app|t', 'schedule(): every minute');
@@ -132,7 +134,7 @@ is($node->safe_psql('app', q{SELECT recall.schedule('* * * * *')}), $job, 'sched
 health($node, 'app', 'schedule', 'ok', "cron job $job runs at \\* \\* \\* \\* \\*", 'health(): the job is scheduled');
 health($node, 'app', 'last run of the job', 'ok', 'has not run yet', 'health(): it has not run yet');
 
-# A job of somebody who may not call the processor does not call it, whatever it looks like.
+# A job of somebody who may not call the processor does not call it, whatever it looks like: it is seen, and replaced.
 $node->safe_psql('app', <<'END');
 	CREATE ROLE squatter LOGIN;
 	GRANT USAGE ON SCHEMA cron TO squatter;
@@ -140,10 +142,14 @@ $node->safe_psql('app', <<'END');
 	SET ROLE squatter;
 	SELECT cron.schedule('recall', '0 0 1 1 *', 'CALL recall.process()');
 END
-health($node, 'app', 'schedule', 'critical', 'there is no cron job', 'health(): a job of a role that may not call the processor is none');
+health($node, 'app', 'schedule', 'critical', 'cron job \d+ runs as role "squatter", which may not call recall.process\(\). Run SELECT recall.schedule\(NULL\)',
+	'health(): a job of a role that may not call the processor');
 $job = $node->safe_psql('app', q{SELECT recall.schedule('* * * * *')});
-is($node->safe_psql('app', "SELECT username = current_user, schedule FROM cron.job WHERE jobid = $job"), 't|* * * * *', 'schedule(): makes one beside it');
-$node->safe_psql('app', q{SELECT cron.unschedule(jobid) FROM cron.job WHERE username = 'squatter'});
+is($node->safe_psql('app', 'SELECT jobid, username = current_user, schedule FROM cron.job'), "$job|t|* * * * *", 'schedule(): replaces it');
+$node->safe_psql('app', q{SET ROLE squatter; SELECT cron.schedule('recall', '0 0 1 1 *', 'CALL recall.process()')});
+health($node, 'app', 'schedule', 'ok', "cron job $job runs", 'health(): beside one that may it does not count');
+is($node->safe_psql('app', q{SELECT recall.schedule('* * * * *')}), $job, 'schedule(): keeps the one that may');
+is($node->safe_psql('app', 'SELECT jobid FROM cron.job'), $job, '... and only that');
 
 # The job may run as a role of its own, and back.
 $node->safe_psql('app', 'CREATE ROLE clerk LOGIN');
@@ -154,10 +160,30 @@ is($node->safe_psql('app', "SELECT username FROM cron.job WHERE jobid = $job"), 
 is($node->safe_psql('app', q{
 	SELECT action, role = current_user, record_id, detail->'from'->>'schedule', detail->'to'->>'schedule', detail->'from'->>'role' = current_user, detail->'to'->>'role'
 	FROM recall.audit WHERE tenant_id = 0 AND kind = 'job' ORDER BY at DESC LIMIT 2 OFFSET 1}),
-	"schedule|t|$job|* * * * *|* * * * *|t|clerk\nschedule|t|$job||* * * * *||postgres", 'audit: who scheduled what, as whom');
+	"schedule|t|$job|* * * * *|* * * * *|t|clerk\nschedule|t|$job|* * * * *|* * * * *|t|postgres", 'audit: who scheduled what, as whom');
 is($node->safe_psql('app', q{SELECT count(*) FROM recall.audit WHERE tenant_id = 0 AND (kind, action, role) = ('job', 'unschedule', current_user)}), '1',
 	'audit: and unscheduled; what finds nothing leaves nothing');
 fails($node, 'app', 'SELECT recall.schedule(role => $$0$$)', '22023', 'role - does not exist', 'schedule(): no such role');
+
+# Its role loses the right, or is dropped: health() says so, and scheduling again makes it one job.
+is($node->safe_psql('app', q{SELECT recall.schedule(NULL, 'clerk')}), $job, 'schedule(NULL): the same job');
+is(jobs($node), '* * * * *|CALL recall.process()|app|t', '... at the same times');
+like(($node->psql('app', q{SELECT recall.revoke_scheduler('clerk')}))[2],
+	qr/WARNING:  cron job $job runs as role "clerk", which may not call recall.process\(\) any more\nHINT:  Run SELECT recall.schedule\(NULL\)/,
+	'revoke_scheduler(): warns of the job');
+health($node, 'app', 'schedule', 'critical', "cron job $job runs as role \"clerk\", which may not call", 'health(): the job of a role that may not any more');
+$job = $node->safe_psql('app', 'SELECT recall.schedule(NULL)');
+is($node->safe_psql('app', 'SELECT jobid, username = current_user, schedule FROM cron.job'), "$job|t|* * * * *", 'schedule(NULL): one job, of the owner, at the same times');
+is(($node->psql('app', q{SELECT recall.revoke_scheduler('clerk')}))[2], '', 'revoke_scheduler(): no job, no warning');
+is($node->safe_psql('app', q{SELECT recall.schedule(NULL, 'clerk')}), $job, 'schedule(): as the role again');
+is($node->safe_psql('app', 'SELECT recall.schedule(NULL, current_user::regrole)'), $job, '... and back to the owner');
+is($node->safe_psql('app', 'SELECT username = current_user FROM cron.job'), 't', '... as whom it runs');
+is(($node->psql('app', q{SELECT recall.revoke_scheduler('clerk'); DROP ROLE clerk}))[2], '', 'the role can be dropped');
+$node->safe_psql('app', "CREATE ROLE leaver LOGIN; SELECT recall.schedule(NULL, 'leaver'); DROP OWNED BY leaver; DROP ROLE leaver");
+health($node, 'app', 'schedule', 'critical', "cron job $job runs as role \"leaver\", which does not exist. Run SELECT", 'health(): the job of a role that was dropped');
+$node->safe_psql('app', q{UPDATE cron.job SET command = 'CALL recall.process(); SELECT 1', username = current_user});
+is($node->safe_psql('app', 'SELECT recall.schedule(NULL)'), $job, 'schedule(): a job with more in its command');
+is(jobs($node), '* * * * *|CALL recall.process()|app|t', '... loses that');
 
 # A role for the scheduler: its own job runs too.
 $node->safe_psql('app', <<'END');
@@ -167,6 +193,10 @@ $node->safe_psql('app', <<'END');
 	SET ROLE scheduler;
 	SELECT cron.schedule('by the scheduler', '* * * * *', 'CALL recall.process()');
 	SELECT cron.schedule('broken', '* * * * *', 'SELECT 1 / 0');
+	RESET ROLE;
+	CREATE ROLE locked_out LOGIN;
+	SELECT cron.schedule_in_database('shut', '* * * * *', 'SELECT 2', 'app', 'locked_out');
+	ALTER ROLE locked_out NOLOGIN;
 END
 
 # While the minute passes: a server without pg_cron.
@@ -224,6 +254,7 @@ ok($node->poll_query_until('app', "$succeeded jobid = $job"), 'the job has run')
 ok($node->poll_query_until('app', "$succeeded username = 'scheduler'"), 'the job of the scheduler\'s role has run');
 ok($node->poll_query_until('app', q{SELECT count(*) > 0 FROM cron.job_run_details WHERE command = 'SELECT 1 / 0' AND status = 'failed'}),
 	'a job that fails has run');
+ok($node->poll_query_until('app', q{SELECT count(*) > 0 FROM cron.job_run_details WHERE command = 'SELECT 2' AND status = 'failed'}), 'one that cannot connect has failed');
 ok($elsewhere->poll_query_until('postgres', "$succeeded database = '$_'"), "elsewhere: the job for $_ has run") foreach 'app', 'second';
 foreach my $where ([ $node, 'app' ], [ $elsewhere, 'app' ], [ $elsewhere, 'second' ])
 {
@@ -241,7 +272,13 @@ $node->safe_psql('app', "
 		SELECT max(runid) FROM cron.job_run_details WHERE command = 'SELECT 1 / 0' AND status = 'failed');
 	DELETE FROM cron.job_run_details WHERE jobid = $job AND status = 'succeeded'");
 health($node, 'app', 'last run of the job', 'critical', 'it failed at .*division by zero', 'health(): the last run failed');
-$node->safe_psql('app', q{SELECT cron.unschedule(jobid) FROM cron.job WHERE username = 'scheduler'});
+unlike($node->safe_psql('app', q{SELECT detail FROM recall.health() WHERE check_name = 'last run of the job'}), qr/pg_hba/, '... which is not for want of a connection');
+$node->safe_psql('app', "
+	DELETE FROM cron.job_run_details WHERE jobid = $job;
+	UPDATE cron.job_run_details SET jobid = $job WHERE runid = (
+		SELECT max(runid) FROM cron.job_run_details WHERE command = 'SELECT 2' AND status = 'failed')");
+health($node, 'app', 'last run of the job', 'critical', 'it failed: connection failed\. .*pg_hba\.conf.*How the job logs in', 'health(): the last run could not connect');
+$node->safe_psql('app', q{SELECT cron.unschedule(jobid) FROM cron.job WHERE username IN ('scheduler', 'locked_out')});
 is($node->safe_psql('app', 'SELECT recall.unschedule()'), 't', 'unschedule(): removes the job');
 is(jobs($node), '', 'unschedule(): it is gone');
 health($node, 'app', 'schedule', 'critical', 'there is no cron job', 'health(): no job any more');
@@ -254,13 +291,13 @@ health($node, 'app', 'last tick', 'critical', 'finished 00:3[1-9]', 'health(): n
 $node->safe_psql('app', q{
 	SELECT recall.recycle(1, 1);
 	UPDATE recall.recycle SET requested_at = now() - interval '2 h' WHERE recycle_id = 2});
-health($node, 'app', 'overdue records', 'critical', '1 recycle records? ha(s|ve) waited .* 02:00', 'health(): a record waits');
+health($node, 'app', 'overdue records', 'critical', 'recycle records that have waited for more than 10 minutes: 1, the oldest for 02:00', 'health(): a record waits');
 $node->safe_psql('app', q{SELECT recall.set_tenant(1, obs_url_mode => 'socket'); SELECT recall.set_calling_hours(1, 1, NULL)});
 $node->safe_psql('app', 'CALL recall.process()');
 health($node, 'app', 'overdue records', 'ok', 'no recycle record', 'health(): it waits no more');
-health($node, 'app', 'failed records', 'warning', '1 recycle records? ha(s|ve) failed', 'health(): it failed');
+health($node, 'app', 'failed records', 'warning', 'recycle records that have failed: 1;', 'health(): it failed');
 health($node, 'app', 'last tick', 'ok', 'finished 00:00', 'health(): the tick was now');
-health($node, 'app', 'calling hours', 'warning', '1 tasks? ', 'health(): a task may call at any time');
+health($node, 'app', 'calling hours', 'warning', 'tasks at work that may call at any time of day: 1;', 'health(): a task may call at any time');
 
 # What else the scheduler's role can do: nothing.
 is($node->safe_psql('app', q{
@@ -282,7 +319,19 @@ is($node->safe_psql('app', 'SELECT state FROM recall.recycle WHERE recycle_id = 
 fails($node, 'app', $_, '42501', 'permission denied', "scheduler: no $_", 'scheduler') foreach
 	'SELECT * FROM recall.contact', 'SELECT * FROM recall.recycle_record', 'SELECT recall.recycle(1, 1)', 'SELECT recall.schedule()',
 	'SELECT * FROM recall.health()', 'SELECT recall._next_record(0, 1)', q{SELECT recall._log(1, 'a', 'b', 'c')};
-fails($node, 'app', 'BEGIN; CALL recall.process()', '2D000', 'transaction', 'process() cannot be part of a transaction');
+fails($node, 'app', $_, '2D000', 'recall.process\(\) cannot run inside a transaction block\nHINT:  It commits after each chunk', "process() cannot be part of a transaction: $_") foreach
+	'BEGIN; CALL recall.process()', 'SELECT 1 \; CALL recall.process()', 'DO $$ BEGIN CALL recall.process(); EXCEPTION WHEN division_by_zero THEN NULL; END $$';
+unlike(($node->psql('app', 'BEGIN; CALL recall.process()', extra_params => [ '-v', 'SHOW_CONTEXT=always' ]))[2], qr/CONTEXT/, '... which is said without a CONTEXT');
+$node->safe_psql('app', 'DO $$ BEGIN CALL recall.process(); END $$');
+pass('process() in a block of code that may commit');
+
+# Stopping all dialling, as doc/operations.md says.
+my ($stop, $start) = slurp_file('doc/operations.md') =~ /^(CREATE TABLE stopped .*;\nSELECT recall\.suspend_task.*;)\n(SELECT recall\.start_task.* FROM stopped;)/m;
+$node->safe_psql('app', $stop);
+is($node->safe_psql('app', 'SELECT count(*) FROM recall.claim(1, 1, 10)'), '0', 'stopped: nothing is handed out');
+$node->safe_psql('app', $start);
+is($node->safe_psql('app', 'SELECT count(*) FROM recall.claim(1, 1, 10)'), '9', 'started again: everything is');
+$node->safe_psql('app', 'DROP TABLE stopped');
 
 # Dropping. Each way begins with a scheduled job.
 sub schedule_again

@@ -72,6 +72,13 @@ foreach my $function ('grant_scheduler', 'revoke_scheduler')
 		"$function($_): refused") foreach '0', 'NULL', '4294967295';
 }
 
+# A role that goes: what doc/operations.md says of it.
+look(q{CREATE ROLE leaver; SELECT recall.grant_privilege(1, 'leaver', '{read,dial}'), recall.grant_privilege(2, 'leaver', '{manage}')});
+my ($revoke) = slurp_file('doc/operations.md') =~ /^(SELECT recall\.revoke_privilege\(tenant_id, .*;)$/m;
+look($revoke =~ s/acme_app/leaver/r);
+look('DROP ROLE leaver');
+is(look('SELECT count(*) FROM recall.member WHERE role::oid NOT IN (SELECT oid FROM pg_roles)'), '0', 'a role is dropped, and leaves nothing behind');
+
 # Work of all kinds: records that wait, run and are paused, one over the cap, one whose gate is shut; leases that have run
 # out, with a rule for them and without; promises; suspended batches; a due time in the far future.
 look(<<'END');
@@ -117,11 +124,12 @@ foreach my $level ('REPEATABLE READ', 'SERIALIZABLE')
 	{
 		like((run('high', 'scheduler', "BEGIN ISOLATION LEVEL $level; SELECT recall.$step; COMMIT"))[2], qr/ERROR:  55000: the transaction is at isolation level $level/, "$level: $step is refused");
 	}
-	run('high', 'scheduler', "BEGIN ISOLATION LEVEL $level; SELECT recall._begin_tick(); SELECT recall._end_tick(1); COMMIT");
+	run('high', 'scheduler', "BEGIN ISOLATION LEVEL $level; SELECT recall._end_tick(1); COMMIT");
 }
 is(look($state, 'high'), $before, '... and nothing has changed');
 is((run('high', 'scheduler', "BEGIN READ ONLY; SELECT recall.$_"))[0] != 0, 1, "read only: $_ fails") foreach '_step(NULL, 0)', '_expire(1)', '_begin_tick()';
 is(look($state, 'high'), $before, '... and nothing has changed');
+like((run('high', 'scheduler', 'BEGIN; SELECT recall._begin_tick()'))[2], qr/ERROR:  2D000: recall.process\(\) cannot run inside a transaction block/, 'no run begins in a transaction block');
 run('high', 'scheduler', 'BEGIN; SELECT recall._expire(1); SELECT recall._settle(1, 0, 0); SELECT recall._step(1, 0); SELECT recall._step(1, 1); ROLLBACK');
 is(look($state, 'high'), $before, 'steps that are rolled back have not been');
 {
@@ -171,7 +179,7 @@ $node->psql('steps', script(), connstr => $node->connstr('steps') . " user='sche
 my %states;
 $states{$_}++ foreach $stderr =~ /ERROR:  (\w{5}): /g;
 note("seed $seed; SQLSTATEs of the steps: " . join(', ', map { "$_ $states{$_}" } sort keys %states));
-delete @states{'57014', '55P03', '25P02', '3B001'}; # a time-out of a statement or of a lock, as was asked for, and what it spoils
+delete @states{'57014', '55P03', '25P02', '3B001', '2D000'}; # a time-out of a statement or of a lock, as was asked for, and what it spoils; a run begun in a transaction block
 is(join(' ', sort keys %states), '', 'no step raises an error but for the time that it was given') or diag($stderr);
 unlike($stdout, qr/[^-\d|,()tf\n]/, 'the steps return numbers and truth values and nothing else') or diag($stdout);
 $node->safe_psql('whole', 'CALL recall.process()', connstr => $node->connstr('whole') . ' user=scheduler');

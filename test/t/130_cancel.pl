@@ -141,7 +141,7 @@ is_cancelled("SELECT count(*) FROM (SELECT array_agg(contact_id) AS contacts, ar
 is_cancelled('SELECT recall.finish_batch(1, 1), recall.purge_batch(1, 1, true)', 0.2, 'purge_batch');
 is_cancelled("SELECT recall.finish_batch(1, 1), count(*) FROM recall.purge_before(1, clock_timestamp(), false)", 0.1, 'purge_before');
 is_cancelled("SELECT count(*) FROM recall.erase_number(1, '+49100000001')", 0.05, 'erase_number');
-is_cancelled('SELECT recall._step(recall._begin_tick(), 0) FROM (SELECT recall.recycle(1, 1)) r, generate_series(1, 20)', 0.1, 'a chunk');
+is_cancelled('SELECT recall._step(recall._note_run(), 0) FROM (SELECT recall.recycle(1, 1)) r, generate_series(1, 20)', 0.1, 'a chunk');
 
 # A run of the processor keeps the chunks that it has committed, and another one goes on behind them.
 $node->safe_psql('work', 'ALTER DATABASE work SET recall.chunk_size = 200');
