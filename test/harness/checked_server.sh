@@ -16,7 +16,7 @@ set -euo pipefail
 
 clean_environment
 # shellcheck disable=SC2034
-more_packages=(bzip2 libssl-dev libxml2-dev libz-dev pkg-config valgrind)
+more_packages=(bzip2 libicu-dev libssl-dev libxml2-dev libz-dev pkg-config valgrind)
 ensure_packages
 target=$top/.build/checked-$major
 work=$(mktemp -d "${TMPDIR:-/tmp}/recall-checked.XXXXXX")
@@ -62,7 +62,7 @@ build()
 	cd "$work/postgresql" &&
 		ask_before_forgetting &&
 		./configure --quiet --prefix=/usr --bindir="/usr/lib/postgresql/$major/bin" --libdir="/usr/lib/postgresql/$major/lib" \
-			--datadir="/usr/share/postgresql/$major" --includedir=/usr/include/postgresql --disable-rpath --without-readline --with-openssl --with-libxml \
+			--datadir="/usr/share/postgresql/$major" --includedir=/usr/include/postgresql --disable-rpath --without-readline --with-icu --with-openssl --with-libxml \
 			--with-system-tzdata=/usr/share/zoneinfo --enable-cassert --enable-debug --enable-tap-tests \
 			CFLAGS='-O1 -g -fno-omit-frame-pointer' CPPFLAGS=-DUSE_VALGRIND &&
 		make -s -j"$(nproc)" &&
