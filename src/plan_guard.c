@@ -19,7 +19,11 @@
  * whether the view's is asked at all, which takes time and blocks. So what a view reads is planned
  * along indexes, all of which begin with the tenant, whatever the settings, and other tenants' rows
  * are not even visited. The planner can be talked out of that by a function that it calls in
- * between; then the plan is not executed.
+ * between; then the plan is not executed. Nor is one that compares a row of columns, of which the
+ * tenant is the first: an index is read beyond the reader's tenants for that.
+ *
+ * And the planner is told nothing of what the columns hold: the order in which a join reads, which
+ * shows in that of its rows, would tell how many rows it expects for somebody's number.
  *
  * An EXPLAIN without ANALYZE is known by its flag. One with ANALYZE asks for instrumentation, but
  * so does auto_explain, for any query, when its hook comes before this one: then it takes the
@@ -48,12 +52,14 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/selfuncs.h"
 
 PG_FUNCTION_INFO_V1(recall_guard_plan);
 
 static ExecutorStart_hook_type next_executor_start = NULL;
 static ProcessUtility_hook_type next_process_utility = NULL;
 static planner_hook_type next_planner = NULL;
+static get_relation_stats_hook_type next_relation_stats = NULL;
 
 static bool is_explaining = false; /* whether the utility command at work is an EXPLAIN */
 
@@ -82,9 +88,13 @@ static const Ways along_indexes = { .seqscan = false,
 									.index_tuple = DEFAULT_CPU_INDEX_TUPLE_COST,
 									.operation = DEFAULT_CPU_OPERATOR_COST };
 
-static int plannings = 0;	  /* that have passed here and are not over */
-static bool is_left = false;  /* whether a planning that did not has left the settings changed, */
-static Ways ways_before_left; /* and what they were before */
+/* A flag of ours in a plan, which the server copies along with its own. */
+#define PASSED_HERE (1 << 30)
+
+static bool is_of_view = false; /* whether the query that is being planned reads a view */
+static int plannings = 0;		/* that have passed here and are not over */
+static bool is_left = false;	/* whether a planning that did not has left the settings changed, */
+static Ways ways_before_left;	/* and what they were before */
 
 static void
 refuse(const char *message, const char *hint)
@@ -161,21 +171,45 @@ plan_along_indexes(void)
 		ways_before_left = current_ways();
 		is_left = true;
 	}
+	is_of_view = true;
 	set_ways(&along_indexes);
 }
 
 static void
 put_back_what_is_left(void)
 {
-	if (is_left)
-		set_ways(&ways_before_left);
+	if (!is_left)
+		return;
+	set_ways(&ways_before_left);
 	is_left = false;
+	is_of_view = false;
 }
 
 static void
 end_transaction(XactEvent event, void *unused)
 {
 	put_back_what_is_left();
+}
+
+static void
+end_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *unused)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		put_back_what_is_left();
+}
+
+/* Have the planner expect the same of every value, while it plans a query that reads a view. */
+static bool
+hide_statistics(PlannerInfo *root, RangeTblEntry *entry, AttrNumber column,
+				VariableStatData *variable)
+{
+	if (is_of_view && entry->rtekind == RTE_RELATION &&
+		get_rel_namespace(entry->relid) == get_namespace_oid("recall", true))
+	{
+		variable->statsTuple = NULL;
+		return true;
+	}
+	return next_relation_stats != NULL && next_relation_stats(root, entry, column, variable);
 }
 
 /* Is a row asked by a view whether its tenant is one of the reader's? */
@@ -194,26 +228,52 @@ is_asked_for_tenant(const List *conditions)
 	return false;
 }
 
-/* Does a plan that is ready to run read a table of recall as a whole, to ask each row for its
- * tenant? What is looked up for a row that is shown may be read in any way. */
+/* Is an index searched by a row of columns, of which the tenant is the first? */
 static bool
-reads_whole_table(PlanState *state, void *schema)
+is_searched_by_row(const List *conditions)
 {
-	if (IsA(state, SeqScanState) && is_asked_for_tenant(state->plan->qual) &&
-		RelationGetNamespace(((SeqScanState *) state)->ss.ss_currentRelation) == *(Oid *) schema)
-		return true;
-	return planstate_tree_walker(state, reads_whole_table, schema);
+	ListCell *cell;
+
+	foreach (cell, conditions)
+	{
+		RowCompareExpr *condition = lfirst(cell);
+		Var *first;
+
+		if (!IsA(condition, RowCompareExpr))
+			continue;
+		first = linitial(condition->largs);
+		if (IsA(first, Var) && first->varattno == 1)
+			return true;
+	}
+	return false;
 }
 
-static void
-refuse_whole_table(QueryDesc *query)
+static bool
+may_not_read(const ScanState *scan, Oid schema)
 {
-	Oid schema = get_namespace_oid("recall", true);
+	Relation table = scan->ss_currentRelation;
 
-	if (query->planstate != NULL && reads_whole_table(query->planstate, &schema) &&
-		!has_rights_of_owner(GetUserId()))
+	return RelationGetNamespace(table) == schema &&
+		   pg_class_aclcheck(RelationGetRelid(table), GetUserId(), ACL_SELECT) != ACLCHECK_OK;
+}
+
+/* Refuse a plan that is ready to run and would visit other tenants' rows in a table that only views
+ * show to the user. What is looked up for a row that is shown may be read in any way. */
+static bool
+refuse_to_visit_others(PlanState *state, void *schema)
+{
+	if (IsA(state, SeqScanState) && is_asked_for_tenant(state->plan->qual) &&
+		may_not_read((ScanState *) state, *(Oid *) schema))
 		refuse("permission denied to read a table of recall as a whole",
 			   "Do not change the planner's settings while a query is planned.");
+	if (((IsA(state, IndexScanState) &&
+		  is_searched_by_row(((IndexScan *) state->plan)->indexqual)) ||
+		 (IsA(state, IndexOnlyScanState) &&
+		  is_searched_by_row(((IndexOnlyScan *) state->plan)->indexqual))) &&
+		may_not_read((ScanState *) state, *(Oid *) schema))
+		refuse("permission denied to search recall by rows that begin with the tenant",
+			   "Compare the tenant by itself: tenant_id = 1 AND (contact_id, attempt) > (17, 1).");
+	return planstate_tree_walker(state, refuse_to_visit_others, schema);
 }
 
 /* ---------------------------------------------------------------- the hooks */
@@ -227,7 +287,7 @@ executor_start(QueryDesc *query, int flags)
 	bool is_explained = (flags & EXEC_FLAG_EXPLAIN_ONLY) != 0 ||
 						(query->instrument_options != 0 && (is_first || is_explaining));
 
-	if (is_of_recall)
+	if (is_of_recall && (query->plannedstmt->jitFlags & PASSED_HERE) == 0)
 		put_back_what_is_left();
 	if (is_explained && is_of_recall && !has_rights_of_owner(GetUserId()))
 		refuse(
@@ -238,8 +298,12 @@ executor_start(QueryDesc *query, int flags)
 		next_executor_start(query, flags);
 	else
 		standard_ExecutorStart(query, flags);
-	if (is_of_recall)
-		refuse_whole_table(query);
+	if (is_of_recall && query->planstate != NULL)
+	{
+		Oid schema = get_namespace_oid("recall", true);
+
+		refuse_to_visit_others(query->planstate, &schema);
+	}
 }
 
 static void
@@ -288,8 +352,10 @@ plan_query(Query *query, const char *text, int options, ParamListInfo parameters
 {
 	PlannedStmt *volatile plan = NULL;
 	Ways before = current_ways();
+	bool was_of_view = is_of_view;
 
 	plannings++;
+	is_of_view = false;
 	PG_TRY();
 	{
 		plan = next_planner != NULL ? next_planner(query, text, options, parameters)
@@ -298,6 +364,7 @@ plan_query(Query *query, const char *text, int options, ParamListInfo parameters
 	PG_FINALLY();
 	{
 		plannings--;
+		is_of_view = was_of_view;
 		set_ways(&before);
 	}
 	PG_END_TRY();
@@ -308,6 +375,7 @@ plan_query(Query *query, const char *text, int options, ParamListInfo parameters
 			refuse_printed_plan();
 		plan->jitFlags = PGJIT_NONE;
 	}
+	plan->jitFlags |= PASSED_HERE;
 	return plan;
 }
 
@@ -333,5 +401,8 @@ recall_guard_plans(void)
 	ProcessUtility_hook = process_utility;
 	next_planner = planner_hook;
 	planner_hook = plan_query;
+	next_relation_stats = get_relation_stats_hook;
+	get_relation_stats_hook = hide_statistics;
 	RegisterXactCallback(end_transaction, NULL);
+	RegisterSubXactCallback(end_subtransaction, NULL);
 }
