@@ -22,8 +22,9 @@
  * between; then the plan is not executed. Nor is one that compares a row of columns, of which the
  * tenant is the first: an index is read beyond the reader's tenants for that.
  *
- * And the planner is told nothing of what the columns hold: the order in which a join reads, which
- * shows in that of its rows, would tell how many rows it expects for somebody's number.
+ * And the planner is not told which values the columns hold, only how many: the order in which a
+ *join reads, which shows in that of its rows, would tell how many rows it expects for somebody's
+ *number.
  *
  * An EXPLAIN without ANALYZE is known by its flag. One with ANALYZE asks for instrumentation, but
  * so does auto_explain, for any query, when its hook comes before this one: then it takes the
@@ -36,9 +37,11 @@
  */
 #include "recall.h"
 
+#include "access/htup_details.h"
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_statistic.h"
 #include "executor/executor.h"
 #include "jit/jit.h"
 #include "miscadmin.h"
@@ -53,6 +56,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/selfuncs.h"
+#include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(recall_guard_plan);
 
@@ -198,18 +202,38 @@ end_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionId p
 		put_back_what_is_left();
 }
 
+/* Copy what ANALYZE has found out about a column, without its values. */
+static HeapTuple
+without_values(HeapTuple statistics)
+{
+	HeapTuple copy = heap_copytuple(statistics);
+	Form_pg_statistic form = (Form_pg_statistic) GETSTRUCT(copy);
+	int16 *const kinds = &form->stakind1;
+
+	for (int i = 0; i < STATISTIC_NUM_SLOTS; i++)
+		if (kinds[i] != STATISTIC_KIND_CORRELATION)
+			kinds[i] = 0;
+	return copy;
+}
+
 /* Have the planner expect the same of every value, while it plans a query that reads a view. */
 static bool
-hide_statistics(PlannerInfo *root, RangeTblEntry *entry, AttrNumber column,
-				VariableStatData *variable)
+hide_values(PlannerInfo *root, RangeTblEntry *entry, AttrNumber column, VariableStatData *variable)
 {
-	if (is_of_view && entry->rtekind == RTE_RELATION &&
-		get_rel_namespace(entry->relid) == get_namespace_oid("recall", true))
+	HeapTuple statistics;
+
+	if (!is_of_view || entry->rtekind != RTE_RELATION ||
+		get_rel_namespace(entry->relid) != get_namespace_oid("recall", true))
+		return next_relation_stats != NULL && next_relation_stats(root, entry, column, variable);
+	statistics = SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(entry->relid),
+								 Int16GetDatum(column), BoolGetDatum(entry->inh));
+	if (HeapTupleIsValid(statistics))
 	{
-		variable->statsTuple = NULL;
-		return true;
+		variable->statsTuple = without_values(statistics);
+		variable->freefunc = heap_freetuple;
+		ReleaseSysCache(statistics);
 	}
-	return next_relation_stats != NULL && next_relation_stats(root, entry, column, variable);
+	return true;
 }
 
 /* Is a row asked by a view whether its tenant is one of the reader's? */
@@ -402,7 +426,7 @@ recall_guard_plans(void)
 	next_planner = planner_hook;
 	planner_hook = plan_query;
 	next_relation_stats = get_relation_stats_hook;
-	get_relation_stats_hook = hide_statistics;
+	get_relation_stats_hook = hide_values;
 	RegisterXactCallback(end_transaction, NULL);
 	RegisterSubXactCallback(end_subtransaction, NULL);
 }
