@@ -23,8 +23,8 @@
  * tenant is the first: an index is read beyond the reader's tenants for that.
  *
  * And the planner is not told which values the columns hold, only how many: the order in which a
- *join reads, which shows in that of its rows, would tell how many rows it expects for somebody's
- *number.
+ * join reads its sides shows in that of its rows, and would tell how many rows are expected for
+ * somebody's number.
  *
  * An EXPLAIN without ANALYZE is known by its flag. One with ANALYZE asks for instrumentation, but
  * so does auto_explain, for any query, when its hook comes before this one: then it takes the
