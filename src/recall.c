@@ -25,6 +25,7 @@
  *	seal.c					tenant tokens, signed
  *	entry.c					entering a tenant with one, for a transaction
  *	plan_guard.c			who may see a plan
+ *	view_plan.c				along what a view is planned
  *	as_owner.c				a part in SQL with the owner's rights
  *	caller.c				who is calling, and reading a table with the caller's rights
  *	lock.c					locks that nobody else can take
@@ -63,6 +64,7 @@ _PG_init(void)
 							&recall_max_source_rows, 5000000, 1, PG_INT32_MAX - 1, PGC_SUSET, 0,
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("recall");
+	recall_guide_views();
 	recall_guard_plans();
 	recall_watch_tables();
 }

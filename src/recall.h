@@ -10,7 +10,7 @@
 
 #include "postgres.h"
 #include "fmgr.h"
-#include "nodes/nodes.h"
+#include "nodes/plannodes.h"
 #include "utils/relcache.h"
 
 #include "compat.h"
@@ -58,6 +58,13 @@ extern void recall_require_history(void);
 
 /* plan_guard.c */
 extern void recall_guard_plans(void);
+/* Does a plan read or change a relation of recall? */
+extern bool recall_is_touched(PlannedStmt *plan);
+pg_noreturn extern void recall_refuse_plan(const char *message, const char *hint);
+
+/* view_plan.c */
+extern void recall_guide_views(void);
+extern void recall_plan_along_indexes(void);
 
 /* recall.c */
 extern int recall_max_source_rows;

@@ -1,0 +1,297 @@
+/*
+ * view_plan.c
+ *		Queries over the views are planned along indexes, whatever the settings.
+ *
+ * A view lets a tenant see its own rows, and hides the others from every condition that is not
+ * leakproof. One that is, as that two numbers are equal, comes before the view's where a table is
+ * read as a whole, and whether it holds for some tenant's row decides whether the view's is asked
+ * at all, which takes time and blocks. So what a view reads is planned along indexes, all of which
+ * begin with the tenant, and other tenants' rows are not even visited.
+ *
+ * The planner can be talked out of that by a function that it calls in between; then the plan is
+ * not executed. Nor is one that compares a row of columns, of which the tenant is the first: an
+ * index is read beyond the reader's tenants for that.
+ *
+ * And the planner is not told which values the columns hold, only how many: the order in which a
+ * join reads its sides shows in that of its rows, and would tell how many rows are expected for
+ * somebody's number.
+ *
+ * The condition of a view calls a function whose planner support function asks for all this
+ * (plan_guard.c). In the very first query of a session it loads the library, too: then no hook was
+ * there when the planning began, and nobody puts the settings back behind it but the execution.
+ */
+#include "recall.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_statistic.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/planner.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/selfuncs.h"
+#include "utils/syscache.h"
+
+static ExecutorStart_hook_type next_executor_start = NULL;
+static planner_hook_type next_planner = NULL;
+static get_relation_stats_hook_type next_relation_stats = NULL;
+
+/* Settings of the planner that decide how a table is read. */
+typedef struct Ways
+{
+	bool seqscan;
+	bool bitmapscan;
+	bool indexscan;
+	bool indexonlyscan;
+	double seq_page;
+	double random_page;
+	double tuple;
+	double index_tuple;
+	double operation;
+} Ways;
+
+/* The costs are the server's defaults, but for a random page, which is one of an SSD. */
+static const Ways along_indexes = { .seqscan = false,
+									.bitmapscan = false,
+									.indexscan = true,
+									.indexonlyscan = true,
+									.seq_page = DEFAULT_SEQ_PAGE_COST,
+									.random_page = 1.1,
+									.tuple = DEFAULT_CPU_TUPLE_COST,
+									.index_tuple = DEFAULT_CPU_INDEX_TUPLE_COST,
+									.operation = DEFAULT_CPU_OPERATOR_COST };
+
+/* A flag of ours in a plan, which the server copies along with its own. */
+#define PASSED_HERE (1 << 30)
+
+static bool is_of_view = false; /* whether the query that is being planned reads a view */
+static int plannings = 0;		/* that have passed here and are not over */
+static bool is_left = false;	/* whether a planning that did not has left the settings changed, */
+static Ways ways_before_left;	/* and what they were before */
+
+static Ways
+current_ways(void)
+{
+	return (Ways){ .seqscan = enable_seqscan,
+				   .bitmapscan = enable_bitmapscan,
+				   .indexscan = enable_indexscan,
+				   .indexonlyscan = enable_indexonlyscan,
+				   .seq_page = seq_page_cost,
+				   .random_page = random_page_cost,
+				   .tuple = cpu_tuple_cost,
+				   .index_tuple = cpu_index_tuple_cost,
+				   .operation = cpu_operator_cost };
+}
+
+static void
+set_ways(const Ways *ways)
+{
+	enable_seqscan = ways->seqscan;
+	enable_bitmapscan = ways->bitmapscan;
+	enable_indexscan = ways->indexscan;
+	enable_indexonlyscan = ways->indexonlyscan;
+	seq_page_cost = ways->seq_page;
+	random_page_cost = ways->random_page;
+	cpu_tuple_cost = ways->tuple;
+	cpu_index_tuple_cost = ways->index_tuple;
+	cpu_operator_cost = ways->operation;
+}
+
+/* Have the rest of the query that is being planned read along indexes. */
+void
+recall_plan_along_indexes(void)
+{
+	if (plannings == 0 && !is_left)
+	{
+		ways_before_left = current_ways();
+		is_left = true;
+	}
+	is_of_view = true;
+	set_ways(&along_indexes);
+}
+
+static void
+put_back_what_is_left(void)
+{
+	if (!is_left)
+		return;
+	set_ways(&ways_before_left);
+	is_left = false;
+	is_of_view = false;
+}
+
+static void
+end_transaction(XactEvent event, void *unused)
+{
+	put_back_what_is_left();
+}
+
+static void
+end_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *unused)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		put_back_what_is_left();
+}
+
+/* Copy what ANALYZE has found out about a column, without its values. */
+static HeapTuple
+without_values(HeapTuple statistics)
+{
+	HeapTuple copy = heap_copytuple(statistics);
+	Form_pg_statistic form = (Form_pg_statistic) GETSTRUCT(copy);
+	int16 *const kinds = &form->stakind1;
+
+	for (int i = 0; i < STATISTIC_NUM_SLOTS; i++)
+		if (kinds[i] != STATISTIC_KIND_CORRELATION)
+			kinds[i] = 0;
+	return copy;
+}
+
+/* Have the planner expect the same of every value, while it plans a query that reads a view. */
+static bool
+hide_values(PlannerInfo *root, RangeTblEntry *entry, AttrNumber column, VariableStatData *variable)
+{
+	HeapTuple statistics;
+
+	if (!is_of_view || entry->rtekind != RTE_RELATION ||
+		get_rel_namespace(entry->relid) != get_namespace_oid("recall", true))
+		return next_relation_stats != NULL && next_relation_stats(root, entry, column, variable);
+	statistics = SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(entry->relid),
+								 Int16GetDatum(column), BoolGetDatum(entry->inh));
+	if (HeapTupleIsValid(statistics))
+	{
+		variable->statsTuple = without_values(statistics);
+		variable->freefunc = heap_freetuple;
+		ReleaseSysCache(statistics);
+	}
+	return true;
+}
+
+/* Is a row asked by a view whether its tenant is one of the reader's? */
+static bool
+is_asked_for_tenant(const List *conditions)
+{
+	ListCell *cell;
+
+	foreach (cell, conditions)
+	{
+		ScalarArrayOpExpr *condition = lfirst(cell);
+
+		if (IsA(condition, ScalarArrayOpExpr) && !IsA(lsecond(condition->args), Const))
+			return true;
+	}
+	return false;
+}
+
+/* Is an index searched by a row of columns, of which the tenant is the first? */
+static bool
+is_searched_by_row(const List *conditions)
+{
+	ListCell *cell;
+
+	foreach (cell, conditions)
+	{
+		RowCompareExpr *condition = lfirst(cell);
+		Var *first;
+
+		if (!IsA(condition, RowCompareExpr))
+			continue;
+		first = linitial(condition->largs);
+		if (IsA(first, Var) && first->varattno == 1)
+			return true;
+	}
+	return false;
+}
+
+static bool
+may_not_read(const ScanState *scan, Oid schema)
+{
+	Relation table = scan->ss_currentRelation;
+
+	return RelationGetNamespace(table) == schema &&
+		   pg_class_aclcheck(RelationGetRelid(table), GetUserId(), ACL_SELECT) != ACLCHECK_OK;
+}
+
+/* Refuse a plan that is ready to run and would visit other tenants' rows in a table that only views
+ * show to the user. What is looked up for a row that is shown may be read in any way. */
+static bool
+refuse_to_visit_others(PlanState *state, void *schema)
+{
+	if (IsA(state, SeqScanState) && is_asked_for_tenant(state->plan->qual) &&
+		may_not_read((ScanState *) state, *(Oid *) schema))
+		recall_refuse_plan("permission denied to read a table of recall as a whole",
+						   "Do not change the planner's settings while a query is planned.");
+	if (((IsA(state, IndexScanState) &&
+		  is_searched_by_row(((IndexScan *) state->plan)->indexqual)) ||
+		 (IsA(state, IndexOnlyScanState) &&
+		  is_searched_by_row(((IndexOnlyScan *) state->plan)->indexqual))) &&
+		may_not_read((ScanState *) state, *(Oid *) schema))
+		recall_refuse_plan(
+			"permission denied to search recall by rows that begin with the tenant",
+			"Compare the tenant by itself: tenant_id = 1 AND (contact_id, attempt) > (17, 1).");
+	return planstate_tree_walker(state, refuse_to_visit_others, schema);
+}
+
+static void
+executor_start(QueryDesc *query, int flags)
+{
+	bool is_of_recall = recall_is_touched(query->plannedstmt);
+
+	if (is_of_recall && (query->plannedstmt->jitFlags & PASSED_HERE) == 0)
+		put_back_what_is_left();
+	if (next_executor_start != NULL)
+		next_executor_start(query, flags);
+	else
+		standard_ExecutorStart(query, flags);
+	if (is_of_recall && query->planstate != NULL)
+	{
+		Oid schema = get_namespace_oid("recall", true);
+
+		refuse_to_visit_others(query->planstate, &schema);
+	}
+}
+
+static PlannedStmt *
+plan_query(Query *query, const char *text, int options, ParamListInfo parameters)
+{
+	PlannedStmt *volatile plan = NULL;
+	Ways before = current_ways();
+	bool was_of_view = is_of_view;
+
+	plannings++;
+	is_of_view = false;
+	PG_TRY();
+	{
+		plan = next_planner != NULL ? next_planner(query, text, options, parameters)
+									: standard_planner(query, text, options, parameters);
+	}
+	PG_FINALLY();
+	{
+		plannings--;
+		is_of_view = was_of_view;
+		set_ways(&before);
+	}
+	PG_END_TRY();
+	plan->jitFlags |= PASSED_HERE;
+	return plan;
+}
+
+/* Let every query be planned and started here from now on. */
+void
+recall_guide_views(void)
+{
+	next_executor_start = ExecutorStart_hook;
+	ExecutorStart_hook = executor_start;
+	next_planner = planner_hook;
+	planner_hook = plan_query;
+	next_relation_stats = get_relation_stats_hook;
+	get_relation_stats_hook = hide_values;
+	RegisterXactCallback(end_transaction, NULL);
+	RegisterSubXactCallback(end_subtransaction, NULL);
+}
