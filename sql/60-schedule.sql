@@ -121,17 +121,20 @@ BEGIN
 	RETURN QUERY EXECUTE $query$
 		SELECT j.jobid, j.schedule, j.active, j.username::text, f.fault
 		FROM cron.job j
+		JOIN pg_catalog.pg_proc p ON p.oid = 'recall.process()'::pg_catalog.regprocedure
 		LEFT JOIN pg_catalog.pg_roles r ON r.rolname = j.username
 		CROSS JOIN LATERAL (SELECT CASE
 			WHEN r.oid IS NULL THEN 'does not exist'
 			WHEN NOT pg_catalog.has_schema_privilege(r.oid, 'recall', 'USAGE')
 				OR NOT pg_catalog.has_function_privilege(r.oid, 'recall.process()', 'EXECUTE') THEN 'may not call recall.process()'
+			WHEN NOT recall._is_scheduler(r.oid) AND NOT pg_catalog.pg_has_role(r.oid, p.proowner, 'USAGE')
+				THEN 'was not given recall.process() itself'
 		END) f(fault)
 		WHERE j.command ILIKE 'call recall.process()%' AND j.database = pg_catalog.current_database()
 		ORDER BY f.fault IS NOT NULL, j.active DESC, j.jobid $query$;
 END $$;
 COMMENT ON FUNCTION recall._cron_jobs() IS
-'The cron jobs that look as if they called the processor in this database; the first is the one that counts. fault: what keeps the job''s role from calling it; null: nothing. None where pg_cron cannot be used.';
+'The cron jobs that look as if they called the processor in this database; the first is the one that counts. fault: what keeps the job''s role from calling it, or the owner from having chosen it; null: nothing. None where pg_cron cannot be used.';
 
 CREATE FUNCTION recall._job_settings(job bigint) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -180,7 +183,7 @@ BEGIN
 	RETURN job.jobid;
 END $$;
 COMMENT ON FUNCTION recall.schedule(text, regrole) IS
-'Lets pg_cron call recall.process(), by default every 5 minutes, and returns the job''s id; scheduling again changes the one job, and replaces those of roles that may not call recall.process(). cron: a crontab expression, in GMT; null: as before, at first every 5 minutes; left out: every 5 minutes, whatever it was before. role: as whom it runs, which gets what grant_scheduler() gives; null: as before, but the extension''s owner at first and where that role may not any more. Right: the extension''s owner. Errors: 42501; 22023 no such role, or an expression that pg_cron does not take; 55000 pg_cron is missing, not preloaded, or works in another database.';
+'Lets pg_cron call recall.process(), by default every 5 minutes, and returns the job''s id; scheduling again changes the one job, and replaces those of roles that may not call recall.process(), or only by inheriting it from a role that was given it. cron: a crontab expression, in GMT; null: as before, at first every 5 minutes; left out: every 5 minutes, whatever it was before. role: as whom it runs, which gets what grant_scheduler() gives; null: as before, but the extension''s owner at first and where that role may not any more. Right: the extension''s owner. Errors: 42501; 22023 no such role, or an expression that pg_cron does not take; 55000 pg_cron is missing, not preloaded, or works in another database.';
 
 CREATE FUNCTION recall._unschedule() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

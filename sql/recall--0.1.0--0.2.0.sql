@@ -1075,7 +1075,7 @@ BEGIN
 	RETURN made.appended;
 END $$;
 COMMENT ON FUNCTION recall.record_calls(int, regclass) IS
-'Appends the completed calls of a table or view, all or none, and returns how many. Columns, contact_id being required: contact_id, failure_cause, business_result, number, started_at, ended_at, raw_code, agent; read with the caller''s rights. A contact''s attempts are numbered by (started_at, order in the source). Each batch concerned is locked until the end. Right: dial. Errors as of record_call(), naming the first bad row; 22023 also no source, one without the column contact_id, or one with more rows than the setting recall.max_source_rows; before that, what its type says of the first value that does not convert, with the row where the source is a table; 55000 also when the source calls what changes anything in recall.';
+'Appends the completed calls of a table or view, all or none, and returns how many. Columns, contact_id being required: contact_id, failure_cause, business_result, number, started_at, ended_at, raw_code, agent; read with the caller''s rights. A contact''s attempts are numbered by (started_at, order in the source). Each batch concerned is locked until the end. The source is read twice, first for its batches, and again where a dialer claims one of its contacts meanwhile, so its rows should be the same each time. Right: dial. Errors as of record_call(), naming the first bad row; 22023 also no source, one without the column contact_id, or one with more rows than the setting recall.max_source_rows; before that, what its type says of the first value that does not convert, with the row where the source is a table; 55000 also when the source calls what changes anything in recall, or has other rows when it is read again.';
 
 CREATE OR REPLACE FUNCTION recall.recycle(tenant_id int, batch_id bigint) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -1828,17 +1828,20 @@ BEGIN
 	RETURN QUERY EXECUTE $query$
 		SELECT j.jobid, j.schedule, j.active, j.username::text, f.fault
 		FROM cron.job j
+		JOIN pg_catalog.pg_proc p ON p.oid = 'recall.process()'::pg_catalog.regprocedure
 		LEFT JOIN pg_catalog.pg_roles r ON r.rolname = j.username
 		CROSS JOIN LATERAL (SELECT CASE
 			WHEN r.oid IS NULL THEN 'does not exist'
 			WHEN NOT pg_catalog.has_schema_privilege(r.oid, 'recall', 'USAGE')
 				OR NOT pg_catalog.has_function_privilege(r.oid, 'recall.process()', 'EXECUTE') THEN 'may not call recall.process()'
+			WHEN NOT recall._is_scheduler(r.oid) AND NOT pg_catalog.pg_has_role(r.oid, p.proowner, 'USAGE')
+				THEN 'was not given recall.process() itself'
 		END) f(fault)
 		WHERE j.command ILIKE 'call recall.process()%' AND j.database = pg_catalog.current_database()
 		ORDER BY f.fault IS NOT NULL, j.active DESC, j.jobid $query$;
 END $$;
 COMMENT ON FUNCTION recall._cron_jobs() IS
-'The cron jobs that look as if they called the processor in this database; the first is the one that counts. fault: what keeps the job''s role from calling it; null: nothing. None where pg_cron cannot be used.';
+'The cron jobs that look as if they called the processor in this database; the first is the one that counts. fault: what keeps the job''s role from calling it, or the owner from having chosen it; null: nothing. None where pg_cron cannot be used.';
 
 CREATE OR REPLACE FUNCTION recall.revoke_scheduler(role regrole) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -1898,7 +1901,7 @@ BEGIN
 	RETURN job.jobid;
 END $$;
 COMMENT ON FUNCTION recall.schedule(text, regrole) IS
-'Lets pg_cron call recall.process(), by default every 5 minutes, and returns the job''s id; scheduling again changes the one job, and replaces those of roles that may not call recall.process(). cron: a crontab expression, in GMT; null: as before, at first every 5 minutes; left out: every 5 minutes, whatever it was before. role: as whom it runs, which gets what grant_scheduler() gives; null: as before, but the extension''s owner at first and where that role may not any more. Right: the extension''s owner. Errors: 42501; 22023 no such role, or an expression that pg_cron does not take; 55000 pg_cron is missing, not preloaded, or works in another database.';
+'Lets pg_cron call recall.process(), by default every 5 minutes, and returns the job''s id; scheduling again changes the one job, and replaces those of roles that may not call recall.process(), or only by inheriting it from a role that was given it. cron: a crontab expression, in GMT; null: as before, at first every 5 minutes; left out: every 5 minutes, whatever it was before. role: as whom it runs, which gets what grant_scheduler() gives; null: as before, but the extension''s owner at first and where that role may not any more. Right: the extension''s owner. Errors: 42501; 22023 no such role, or an expression that pg_cron does not take; 55000 pg_cron is missing, not preloaded, or works in another database.';
 
 CREATE OR REPLACE FUNCTION recall._unschedule() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -165,6 +165,21 @@ is($node->safe_psql('app', q{SELECT count(*) FROM recall.audit WHERE tenant_id =
 	'audit: and unscheduled; what finds nothing leaves nothing');
 fails($node, 'app', 'SELECT recall.schedule(role => $$0$$)', '22023', 'role - does not exist', 'schedule(): no such role');
 
+# Nor is it the owner's choice what somebody schedules who only inherits the processor, and might alter it later.
+$node->safe_psql('app', <<'END');
+	CREATE ROLE night_shift;
+	SELECT recall.grant_scheduler('night_shift');
+	GRANT night_shift TO squatter;
+	SELECT recall.unschedule();
+	SET ROLE squatter;
+	SELECT cron.schedule('recall', '0 0 1 1 *', 'CALL recall.process()');
+END
+health($node, 'app', 'schedule', 'critical', 'cron job \d+ runs as role "squatter", which was not given recall.process\(\) itself. Run SELECT recall.schedule\(NULL\)',
+	'health(): a job of a role that inherits the processor');
+$job = $node->safe_psql('app', q{SELECT recall.schedule('* * * * *')});
+is($node->safe_psql('app', 'SELECT jobid, username = current_user, schedule FROM cron.job'), "$job|t|* * * * *", 'schedule(): replaces it');
+$node->safe_psql('app', q{REVOKE night_shift FROM squatter; SELECT recall.revoke_scheduler('night_shift')});
+
 # Its role loses the right, or is dropped: health() says so, and scheduling again makes it one job.
 is($node->safe_psql('app', q{SELECT recall.schedule(NULL, 'clerk')}), $job, 'schedule(NULL): the same job');
 is(jobs($node), '* * * * *|CALL recall.process()|app|t', '... at the same times');
