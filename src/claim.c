@@ -90,14 +90,19 @@ typedef struct Claim
 	Place reached;	  /* the last of them */
 } Claim;
 
+/* Who is rung the first time and who is rung again stand among each other in the queue, each in
+ * about the order in which the contacts were loaded. */
+#define CONTACT_SEARCHES 2
+
 /* What claiming plain permits reads and writes. */
 typedef struct Picker
 {
 	Search queue;
-	Search contacts;
-	Search records;		 /* opened when there is one to look up */
-	Search suppressions; /* opened when the tenant suppresses any number */
-	Search numbers_out;	 /* opened when a number was out, to look before trying */
+	Search contacts[CONTACT_SEARCHES]; /* opened when used */
+	Search *contact;				   /* which of them has found the permit's */
+	Search records;					   /* opened when there is one to look up */
+	Search suppressions;			   /* opened when the tenant suppresses any number */
+	Search numbers_out;				   /* opened when a number was out, to look before trying */
 	SnapshotData uncommitted;
 	Snapshot snapshot;
 	Writer dial;
@@ -275,6 +280,28 @@ is_known_to_be_out(const Claim *claim, Picker *picker, Datum number)
 		   recall_find2(&picker->numbers_out, Int32GetDatum(claim->tenant), number);
 }
 
+/* The search that has found a contact near this one, or else that which was not used last. */
+static Search *
+choose_search(Picker *picker, int64 contact)
+{
+	for (int i = 0; i < CONTACT_SEARCHES; i++)
+		if (recall_is_near(&picker->contacts[i], contact))
+			return &picker->contacts[i];
+	return picker->contact == picker->contacts ? &picker->contacts[1] : picker->contacts;
+}
+
+static bool
+find_contact(const Claim *claim, Picker *picker, int64 contact)
+{
+	Search *search = choose_search(picker, contact);
+
+	if (search->scan == NULL)
+		recall_open_search(search, &recall_contact_pkey, 2, AccessShareLock, picker->snapshot);
+	picker->contact = search;
+	return recall_find_near(search, Int32GetDatum(claim->tenant), contact,
+							claim->max_rows - claim->count);
+}
+
 static bool
 is_open_in(const Claim *claim, Picker *picker, Datum zone)
 {
@@ -295,7 +322,7 @@ static bool
 is_open_for_contact(const Claim *claim, Picker *picker)
 {
 	bool is_in_task_zone;
-	Datum zone = recall_value(&picker->contacts, CONTACT_time_zone, &is_in_task_zone);
+	Datum zone = recall_value(picker->contact, CONTACT_time_zone, &is_in_task_zone);
 
 	return is_in_task_zone ? picker->is_open_in_task_zone : is_open_in(claim, picker, zone);
 }
@@ -316,9 +343,7 @@ is_plain(const Claim *claim, Picker *picker)
 			: !has_policy_of_task(claim, picker, record))
 		return false;
 	return !is_suppressed(claim, picker, number) && !is_known_to_be_out(claim, picker, number) &&
-		   recall_find_near(&picker->contacts, Int32GetDatum(claim->tenant),
-							DatumGetInt64(recall_known(queue, DIAL_contact_id)),
-							claim->max_rows - claim->count) &&
+		   find_contact(claim, picker, DatumGetInt64(recall_known(queue, DIAL_contact_id))) &&
 		   is_open_for_contact(claim, picker);
 }
 
@@ -348,8 +373,8 @@ add_permit(Claim *claim, Picker *picker, int64 token)
 	for (int i = 0; i < NUMBER_COLUMNS; i++)
 		if (of_permit[i] != 0)
 			copy_column(permit, i, &picker->queue, of_permit[i]);
-	copy_column(permit, REFERENCE, &picker->contacts, CONTACT_reference);
-	copy_column(permit, ATTRIBUTES, &picker->contacts, CONTACT_attributes);
+	copy_column(permit, REFERENCE, picker->contact, CONTACT_reference);
+	copy_column(permit, ATTRIBUTES, picker->contact, CONTACT_attributes);
 	permit->values[TOKEN] = Int64GetDatum(token);
 	permit->values[LEASE_UNTIL] = TimestampTzGetDatum(claim->at + claim->lease);
 }
@@ -476,7 +501,6 @@ open_picker(const Claim *claim, Picker *picker, Snapshot snapshot)
 	memset(picker, 0, sizeof(Picker));
 	picker->snapshot = snapshot;
 	recall_open_search(&picker->queue, &recall_dial_queue, 2, RowExclusiveLock, snapshot);
-	recall_open_search(&picker->contacts, &recall_contact_pkey, 2, AccessShareLock, snapshot);
 	recall_open_writer(&picker->dial, picker->queue.table);
 	recall_be_lenient(&picker->dial);
 	picker->claimed = recall_label(picker->queue.table, DIAL_state, "claimed");
@@ -493,7 +517,8 @@ close_picker(Picker *picker)
 	recall_close_search(&picker->suppressions);
 	recall_close_search(&picker->numbers_out);
 	recall_close_writer(&picker->dial);
-	recall_close_search(&picker->contacts);
+	for (int i = 0; i < CONTACT_SEARCHES; i++)
+		recall_close_search(&picker->contacts[i]);
 	recall_close_search(&picker->queue);
 }
 

@@ -267,16 +267,17 @@ go_along(Search *search, int64 value)
 	}
 }
 
-static bool
-is_near(const Search *search, int64 value)
+bool
+recall_is_near(const Search *search, int64 value)
 {
-	return value > search->last && (uint64) value - (uint64) search->last <= NEAR;
+	return search->scan != NULL && value > search->last &&
+		   (uint64) value - (uint64) search->last <= NEAR;
 }
 
 bool
 recall_find_near(Search *search, Datum first, int64 second, int left)
 {
-	search->near = is_near(search, second) ? search->near + 1 : 0;
+	search->near = recall_is_near(search, second) ? search->near + 1 : 0;
 	if (search->is_along && (second <= search->last || second > search->end))
 		end_along(search);
 	else if (!search->is_along && search->near >= NEAR_ENOUGH && left > NEAR_ENOUGH)

@@ -150,6 +150,8 @@ extern bool recall_find3(Search *search, Datum first, Datum second, Datum third)
  * the other, the index is read along them instead of being descended for each.
  */
 extern bool recall_find_near(Search *search, Datum first, int64 second, int left);
+/* Whether a value comes close behind the one that an open search has looked for last. */
+extern bool recall_is_near(const Search *search, int64 value);
 
 static inline Datum
 recall_value(const Search *search, AttrNumber column, bool *is_null)
