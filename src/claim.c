@@ -502,6 +502,7 @@ open_picker(const Claim *claim, Picker *picker, Snapshot snapshot)
 	picker->snapshot = snapshot;
 	recall_open_search(&picker->queue, &recall_dial_queue, 2, RowExclusiveLock, snapshot);
 	recall_open_writer(&picker->dial, picker->queue.table);
+	recall_keep_key(&picker->dial);
 	recall_be_lenient(&picker->dial);
 	picker->claimed = recall_label(picker->queue.table, DIAL_state, "claimed");
 	picker->is_open.fn_mcxt = CurrentMemoryContext;

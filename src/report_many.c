@@ -58,8 +58,8 @@ id_of(const Report *report, int field)
 static int
 compare_permits(const void *a, const void *b)
 {
-	const Report *left = a;
-	const Report *right = b;
+	const Report *left = *(Report *const *) a;
+	const Report *right = *(Report *const *) b;
 
 	for (int field = CONTACT_ID; field <= TOKEN; field++)
 	{
@@ -144,6 +144,18 @@ is_of_same_permit(const Report *report, const Report *other)
 		   id_of(report, TOKEN) == id_of(other, TOKEN);
 }
 
+/* The reports in the order of their permits. */
+static Report **
+order_reports(Report *reports, int count)
+{
+	Report **ordered = palloc(sizeof(Report *) * (count + 1));
+
+	for (int i = 0; i < count; i++)
+		ordered[i] = &reports[i];
+	qsort(ordered, count, sizeof(Report *), compare_permits);
+	return ordered;
+}
+
 /*
  * Use up the permits in the order of their contacts, so that of two that report the same ones none
  * waits for the other in vain. With only_plain nothing more is done from the first report on that
@@ -152,21 +164,23 @@ is_of_same_permit(const Report *report, const Report *other)
 static int
 use_permits(int32 tenant, Report *reports, int count, TimestampTz at, bool only_plain)
 {
+	Report **ordered = order_reports(reports, count);
 	Recorder recorder;
 	int used = 0;
 
-	qsort(reports, count, sizeof(Report), compare_permits);
 	recall_open_recorder(&recorder, tenant, at);
 	for (int i = 0; i < count; i++)
 	{
+		Report *report = ordered[i];
+
 		CHECK_FOR_INTERRUPTS();
 		recorder.left = count - i;
-		if ((i == 0 || !is_of_same_permit(&reports[i], &reports[i - 1])) &&
-			recall_find_permit(&recorder, &reports[i]) &&
+		if ((i == 0 || !is_of_same_permit(report, ordered[i - 1])) &&
+			recall_find_permit(&recorder, report) &&
 			!(only_plain && recall_recalls_automatically(&recorder)))
-			recall_use_permit(&recorder, &reports[i]);
-		used += reports[i].is_used;
-		if (only_plain && !reports[i].is_used)
+			recall_use_permit(&recorder, report);
+		used += report->is_used;
+		if (only_plain && !report->is_used)
 			break;
 	}
 	recall_close_recorder(&recorder);

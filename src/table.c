@@ -13,6 +13,7 @@
 #include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
+#include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
@@ -302,6 +303,24 @@ recall_open_writer(Writer *writer, Relation table)
 	writer->slot = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsVirtual);
 }
 
+void
+recall_keep_key(Writer *writer)
+{
+	ResultRelInfo *target = writer->target;
+	int last = target->ri_NumIndices - 1;
+
+	for (int i = 0; i <= last; i++)
+		if (target->ri_IndexRelationDescs[i]->rd_index->indisprimary)
+		{
+			writer->key = target->ri_IndexRelationDescs[i];
+			writer->key_columns = target->ri_IndexRelationInfo[i];
+			target->ri_IndexRelationDescs[i] = target->ri_IndexRelationDescs[last];
+			target->ri_IndexRelationInfo[i] = target->ri_IndexRelationInfo[last];
+			target->ri_NumIndices = last;
+			return;
+		}
+}
+
 /* All of them, whatever they are called: while one is rebuilt concurrently, there are two of it. */
 void
 recall_be_lenient(Writer *writer)
@@ -322,9 +341,22 @@ recall_copy_row(Writer *writer, TupleTableSlot *from)
 }
 
 static void
+insert_key(const Writer *writer, TupleTableSlot *row)
+{
+	Datum values[INDEX_MAX_KEYS];
+	bool nulls[INDEX_MAX_KEYS];
+
+	FormIndexDatum(writer->key_columns, row, writer->executor, values, nulls);
+	index_insert(writer->key, values, nulls, &row->tts_tid, writer->table, UNIQUE_CHECK_NO, true,
+				 writer->key_columns);
+}
+
+static void
 insert_index_entries(Writer *writer, TupleTableSlot *row, bool is_update, bool only_summarizing)
 {
 	writer->conflicts = false;
+	if (writer->key != NULL && !only_summarizing)
+		insert_key(writer, row);
 	recall_insert_index_entries(writer->target, row, writer->executor, is_update,
 								&writer->conflicts, writer->lenient, only_summarizing);
 	ResetPerTupleExprContext(writer->executor);
@@ -436,6 +468,8 @@ void
 recall_close_writer(Writer *writer)
 {
 	write_waiting(writer);
+	if (writer->key != NULL)
+		index_close(writer->key, RowExclusiveLock);
 	ExecCloseIndices(writer->target);
 	ExecDropSingleTupleTableSlot(writer->slot);
 	for (int i = 0; i < MAX_WAITING && writer->waiting[i] != NULL; i++)

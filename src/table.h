@@ -178,11 +178,16 @@ typedef struct Writer
 	TupleTableSlot *slot;				  /* of the row to be written */
 	TupleTableSlot *waiting[MAX_WAITING]; /* of rows to be written together; made when used */
 	int number_waiting;
+	Relation key; /* the primary key that each row has already, if that is known */
+	struct IndexInfo *key_columns;
 	List *lenient;	/* unique indexes in which a row may take the place of another: it is */
 	bool conflicts; /* written all the same, and this is set, for the caller to take it back */
 } Writer;
 
 extern void recall_open_writer(Writer *writer, Relation table);
+/* Have each row keep the primary key of the one that it is another version of: nobody else can have
+ * it, and so it is not looked for. */
+extern void recall_keep_key(Writer *writer);
 /* Let rows take the places of others in all unique indexes but the primary key. */
 extern void recall_be_lenient(Writer *writer);
 /* Write what is waiting, and close it. */
