@@ -307,18 +307,23 @@ void
 recall_keep_key(Writer *writer)
 {
 	ResultRelInfo *target = writer->target;
-	int last = target->ri_NumIndices - 1;
+	int others = 0;
 
-	for (int i = 0; i <= last; i++)
-		if (target->ri_IndexRelationDescs[i]->rd_index->indisprimary)
+	for (int i = 0; i < target->ri_NumIndices; i++)
+	{
+		Relation index = target->ri_IndexRelationDescs[i];
+		IndexInfo *columns = target->ri_IndexRelationInfo[i];
+
+		if (index->rd_index->indisprimary)
 		{
-			writer->key = target->ri_IndexRelationDescs[i];
-			writer->key_columns = target->ri_IndexRelationInfo[i];
-			target->ri_IndexRelationDescs[i] = target->ri_IndexRelationDescs[last];
-			target->ri_IndexRelationInfo[i] = target->ri_IndexRelationInfo[last];
-			target->ri_NumIndices = last;
-			return;
+			writer->key = index;
+			writer->key_columns = columns;
+			continue;
 		}
+		target->ri_IndexRelationDescs[others] = index;
+		target->ri_IndexRelationInfo[others++] = columns;
+	}
+	target->ri_NumIndices = others;
 }
 
 /* All of them, whatever they are called: while one is rebuilt concurrently, there are two of it. */
