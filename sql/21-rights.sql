@@ -24,6 +24,11 @@ LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'recall_guard_plan';
 COMMENT ON FUNCTION recall._guard_plan(internal) IS
 'Planner support for what the views call. It sees to it that EXPLAIN and debug_print_plan show a plan over the tables to those only who may read the tables, and that what a view reads is read along indexes, so that no condition of the reader''s is asked of another tenant''s row.';
 
+CREATE FUNCTION recall._plan_view() RETURNS boolean
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_plan_view';
+COMMENT ON FUNCTION recall._plan_view() IS
+'True. Each view joins it, and the planner calls it before anything else of the view: that the view is read along indexes, and without the values of statistics, is settled then. Called alone it does no harm.';
+
 CREATE FUNCTION recall._readable_tenants() RETURNS SETOF int
 LANGUAGE c STABLE PARALLEL UNSAFE ROWS 10 SUPPORT recall._guard_plan AS 'MODULE_PATHNAME', 'recall_readable_tenants';
 COMMENT ON FUNCTION recall._readable_tenants() IS

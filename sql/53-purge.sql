@@ -70,7 +70,7 @@ COMMENT ON FUNCTION recall._purge_fault(recall.batch, boolean, timestamptz) IS
 'Why a batch cannot be purged, and what to do about it; a null message: it can.';
 
 CREATE FUNCTION recall._purge(batch recall.batch, OUT contacts bigint, OUT calls bigint, OUT records bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off SET gin_fuzzy_search_limit = 0 AS $$
 #variable_conflict use_column
 DECLARE
 	erased text[];

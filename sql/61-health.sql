@@ -84,7 +84,8 @@ BEGIN ATOMIC
 			ELSE 'it is not behind what was noted last'
 		END
 	FROM (SELECT greatest((SELECT max(greatest(k.started_at, k.finished_at)) FROM recall.tick k),
-		(SELECT max(d.claimed_at) FROM recall.dial d WHERE d.state <> 'ready')) AS latest) c
+		(SELECT max(d.claimed_at) FROM recall.dial d
+			WHERE d.state <> 'ready' AND d.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants())))) AS latest) c
 	UNION ALL
 	SELECT 'overdue records', CASE WHEN count(*) = 0 THEN 'ok' ELSE 'critical' END,
 		CASE

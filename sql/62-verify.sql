@@ -6,8 +6,8 @@
  * that was set, from contacts that were removed with all that is theirs, or from what a tenant does. So nothing here compares instants that were read from the clock at different
  * moments, and all of it sees one snapshot. No telephone number is printed.
  *
- * A group is a function of its own, without a tenant, so that it becomes a part of the statement that asks for one
- * tenant's rows.
+ * A group is a function of its own, so that it becomes a part of the statement that asks for one tenant's rows. What it
+ * gathers beforehand is that tenant's alone, too: how much others have is not to be felt.
  */
 
 CREATE TYPE recall._fault AS (check_name text, tenant_id int, record text, detail text);
@@ -247,41 +247,45 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION recall._permit_faults() IS 'What is wrong with the queue.';
 
-CREATE FUNCTION recall._record_faults() RETURNS SETOF recall._fault
+CREATE FUNCTION recall._record_faults(tenant_id int) RETURNS SETOF recall._fault
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	-- What became of each contact that a record re-dials: a permit, or a call.
 	WITH redialled AS MATERIALIZED (
 		SELECT d.tenant_id, d.recycle_id, d.batch_id, d.contact_id, d.attempt, false AS is_call, false AS is_reached
 		FROM recall.dial d
-		WHERE d.recycle_id IS NOT NULL
+		WHERE d.recycle_id IS NOT NULL AND (_record_faults.tenant_id IS NULL OR d.tenant_id = _record_faults.tenant_id)
 		UNION ALL
 		SELECT k.tenant_id, k.recycle_id, k.batch_id, k.contact_id, k.attempt, true, k.failure_cause IS NULL
 		FROM recall.call k
-		WHERE k.recycle_id IS NOT NULL
+		WHERE k.recycle_id IS NOT NULL AND (_record_faults.tenant_id IS NULL OR k.tenant_id = _record_faults.tenant_id)
 	), counted AS MATERIALIZED (
 		SELECT r.tenant_id, r.recycle_id, r.emitted, r.withdrawn, coalesce(t.dialled, 0) AS dialled, coalesce(t.reached, 0) AS reached,
 			coalesce(t.taken_out, 0) AS taken_out, coalesce(e.queued, 0) AS queued, coalesce(e.calls, 0) AS calls,
 			coalesce(e.reached, 0) AS reached_calls
 		FROM recall.recycle r
 		LEFT JOIN (SELECT i.tenant_id, i.recycle_id, sum(i.dialled) AS dialled, sum(i.reached) AS reached, sum(i.taken_out) AS taken_out
-			FROM recall.recycle_tally i GROUP BY 1, 2) t ON t.tenant_id = r.tenant_id AND t.recycle_id = r.recycle_id
+			FROM recall.recycle_tally i
+			WHERE (_record_faults.tenant_id IS NULL OR i.tenant_id = _record_faults.tenant_id) GROUP BY 1, 2) t ON t.tenant_id = r.tenant_id AND t.recycle_id = r.recycle_id
 		LEFT JOIN (SELECT i.tenant_id, i.recycle_id, count(*) FILTER (WHERE NOT i.is_call) AS queued, count(*) FILTER (WHERE i.is_call) AS calls,
 				count(*) FILTER (WHERE i.is_reached) AS reached
 			FROM redialled i GROUP BY 1, 2) e ON e.tenant_id = r.tenant_id AND e.recycle_id = r.recycle_id
+		WHERE (_record_faults.tenant_id IS NULL OR r.tenant_id = _record_faults.tenant_id)
 	), whole AS MATERIALIZED ( -- tenants of which no contact was ever removed; of others, calls and places of records may be gone
 		SELECT n.tenant_id
 		FROM recall.counter n
-		WHERE n.kind = 'contact' AND n.last_id = (SELECT count(*) FROM recall.contact c WHERE c.tenant_id = n.tenant_id)
+		WHERE (_record_faults.tenant_id IS NULL OR n.tenant_id = _record_faults.tenant_id)
+		AND n.kind = 'contact' AND n.last_id = (SELECT count(*) FROM recall.contact c WHERE c.tenant_id = n.tenant_id)
 	), numbered AS ( -- contacts in the order in which a record comes to them; a record is at one of them
 		SELECT c.tenant_id, c.batch_id, c.contact_id, row_number() OVER (PARTITION BY c.tenant_id, c.batch_id ORDER BY c.contact_id) AS nth
 		FROM recall.contact c
+		WHERE (_record_faults.tenant_id IS NULL OR c.tenant_id = _record_faults.tenant_id)
 	), place AS MATERIALIZED (
 		SELECT r.tenant_id, r.recycle_id, p.what, p.contact_id, n.nth
 		FROM recall.recycle r
 		CROSS JOIN LATERAL (VALUES ('start_after', r.start_after), ('last_contact', r.last_contact), ('last_emitted', r.last_emitted)) p(what, contact_id)
 		LEFT JOIN numbered n ON n.tenant_id = r.tenant_id AND n.batch_id = r.batch_id AND n.contact_id = p.contact_id
-		WHERE p.contact_id <> 0
+		WHERE p.contact_id <> 0 AND (_record_faults.tenant_id IS NULL OR r.tenant_id = _record_faults.tenant_id)
 	)
 
 	-- There are no foreign keys.
@@ -373,9 +377,9 @@ BEGIN ATOMIC
 	OR r.started_at IS NULL AND (r.state IN ('running', 'paused', 'completed', 'failed') OR r.judged > 0)
 	OR r.error IS NULL AND r.state = 'failed' OR r.error IS NOT NULL AND r.state = 'completed';
 END;
-COMMENT ON FUNCTION recall._record_faults() IS 'What is wrong with recycle records and their counts.';
+COMMENT ON FUNCTION recall._record_faults(int) IS 'What is wrong with recycle records and their counts, those of a tenant, or with null of all.';
 
-CREATE FUNCTION recall._audit_faults() RETURNS SETOF recall._fault
+CREATE FUNCTION recall._audit_faults(tenant_id int) RETURNS SETOF recall._fault
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	-- Every move of a task, a batch or a record is noted with it; what is in a final state stays.
@@ -383,7 +387,7 @@ BEGIN ATOMIC
 		SELECT e.tenant_id, e.kind, e.record_id, e.event_id, e.from_state, e.to_state,
 			lag(e.to_state) OVER w AS came_to, lead(e.event_id) OVER w IS NULL AS is_last
 		FROM recall.event e
-		WHERE e.kind IN ('task', 'batch', 'recycle') AND e.to_state IS NOT NULL
+		WHERE e.kind IN ('task', 'batch', 'recycle') AND e.to_state IS NOT NULL AND (_audit_faults.tenant_id IS NULL OR e.tenant_id = _audit_faults.tenant_id)
 		WINDOW w AS (PARTITION BY e.tenant_id, e.kind, e.record_id ORDER BY e.event_id)
 	)
 
@@ -403,7 +407,7 @@ BEGIN ATOMIC
 	LEFT JOIN move m ON m.tenant_id = s.tenant_id AND m.kind = s.kind AND m.record_id = s.id::text AND m.is_last
 	WHERE m.to_state IS DISTINCT FROM s.state;
 END;
-COMMENT ON FUNCTION recall._audit_faults() IS 'What is wrong with the audit of tasks, batches and recycle records, or with their states.';
+COMMENT ON FUNCTION recall._audit_faults(int) IS 'What is wrong with the audit of tasks, batches and recycle records, or with their states, in a tenant, or with null in all.';
 
 CREATE FUNCTION recall._faults(tenant_id int) RETURNS SETOF recall._fault
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET jit = off AS $$
@@ -412,8 +416,8 @@ BEGIN
 	RETURN QUERY SELECT f.* FROM recall._contact_faults() f WHERE f.tenant_id = _faults.tenant_id OR _faults.tenant_id IS NULL;
 	RETURN QUERY SELECT f.* FROM recall._call_faults() f WHERE f.tenant_id = _faults.tenant_id OR _faults.tenant_id IS NULL;
 	RETURN QUERY SELECT f.* FROM recall._permit_faults() f WHERE f.tenant_id = _faults.tenant_id OR _faults.tenant_id IS NULL;
-	RETURN QUERY SELECT f.* FROM recall._record_faults() f WHERE f.tenant_id = _faults.tenant_id OR _faults.tenant_id IS NULL;
-	RETURN QUERY SELECT f.* FROM recall._audit_faults() f WHERE f.tenant_id = _faults.tenant_id OR _faults.tenant_id IS NULL;
+	RETURN QUERY SELECT f.* FROM recall._record_faults(_faults.tenant_id) f WHERE f.tenant_id = _faults.tenant_id OR _faults.tenant_id IS NULL;
+	RETURN QUERY SELECT f.* FROM recall._audit_faults(_faults.tenant_id) f WHERE f.tenant_id = _faults.tenant_id OR _faults.tenant_id IS NULL;
 END $$;
 COMMENT ON FUNCTION recall._faults(int) IS
 'All that is wrong in a tenant, or with null anywhere, in the snapshot of the caller''s statement.';

@@ -6,7 +6,7 @@
  * for outside; it sees the one that is written inside, and a page is read from the index and no further. The tenants
  * are an array, compared with the column itself: a condition of the index, so that asking for somebody else's tenant
  * reads as little as asking for none. Names are looked up for each row that is shown; a join might begin with them, and
- * where there is one, each table of it has the condition. The library sees to it that an index is used (_guard_plan()).
+ * where there is one, each table of it has the condition. The library sees to it that an index is used (_plan_view()).
  */
 
 CREATE VIEW recall.task_overview WITH (security_barrier) AS
@@ -20,6 +20,7 @@ SELECT t.tenant_id, t.task_id, t.name AS task, t.task_type, t.state, t.priority,
 		WHERE b.tenant_id = t.tenant_id AND b.task_id = t.task_id
 		AND r.state IN ('waiting', 'running', 'paused', 'failed')) AS unfinished_recycles
 FROM recall.task t
+CROSS JOIN recall._plan_view()
 WHERE t.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 ORDER BY t.tenant_id, t.task_id;
 COMMENT ON VIEW recall.task_overview IS
@@ -51,6 +52,7 @@ SELECT b.tenant_id, b.task_id, (SELECT t.name FROM recall.task t WHERE t.tenant_
 	(SELECT r.state FROM recall.recycle r WHERE r.tenant_id = b.tenant_id AND r.batch_id = b.batch_id
 		ORDER BY r.recycle_id DESC LIMIT 1) AS last_recycle
 FROM recall.batch b
+CROSS JOIN recall._plan_view()
 WHERE b.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 ORDER BY b.tenant_id, b.batch_id;
 COMMENT ON VIEW recall.batch_overview IS
@@ -77,6 +79,7 @@ FROM recall.call k
 JOIN recall.batch b ON b.tenant_id = k.tenant_id AND b.batch_id = k.batch_id AND b.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 LEFT JOIN recall.business_result r ON r.tenant_id = k.tenant_id AND r.code = k.business_result
 	AND r.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+CROSS JOIN recall._plan_view()
 WHERE k.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 ORDER BY k.tenant_id, k.batch_id, k.contact_id, k.attempt;
 COMMENT ON VIEW recall.completed_call IS 'The completed call data with readable outcomes, a row for each attempt. Right: read.';
@@ -116,6 +119,7 @@ CROSS JOIN LATERAL (
 	FROM recall.recycle_tally i
 	WHERE i.tenant_id = r.tenant_id AND i.recycle_id = r.recycle_id
 ) y
+CROSS JOIN recall._plan_view()
 WHERE r.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 ORDER BY r.tenant_id DESC, r.recycle_id DESC;
 COMMENT ON VIEW recall.recycle_record IS
@@ -148,6 +152,7 @@ CREATE VIEW recall.redial WITH (security_barrier) AS
 SELECT d.tenant_id, d.task_id, d.batch_id, d.contact_id, recall._show_number(d.tenant_id, d.number) AS number, d.attempt, d.due_at,
 	CASE WHEN d.lease_until <= pg_catalog.clock_timestamp() THEN 'unknown' ELSE d.state END AS state, d.recycle_id
 FROM recall.dial d
+CROSS JOIN recall._plan_view()
 WHERE d.attempt > 1 AND d.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 ORDER BY d.tenant_id, d.contact_id;
 COMMENT ON VIEW recall.redial IS 'The re-dial rows: permits for a second or later call. Right: read.';
@@ -166,6 +171,7 @@ SELECT d.tenant_id, d.task_id, d.batch_id, d.contact_id, recall._show_number(d.t
 	CASE WHEN d.lease_until <= pg_catalog.clock_timestamp() THEN 'unknown' ELSE d.state END AS state,
 	recall._show_text(d.tenant_id, d.agent) AS agent, d.recycle_id, recall._show_text(d.tenant_id, d.dialer) AS dialer, d.claimed_at, d.lease_until
 FROM recall.dial d
+CROSS JOIN recall._plan_view()
 WHERE d.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 ORDER BY d.tenant_id, d.contact_id;
 COMMENT ON VIEW recall.permit IS
@@ -190,6 +196,7 @@ SELECT e.tenant_id, e.at, e.role, e.session_role, e.kind,
 	CASE e.kind WHEN 'suppression' THEN recall._show_number(e.tenant_id, e.record_id) ELSE e.record_id END AS record_id,
 	e.action, e.from_state, e.to_state, recall._show_text(e.tenant_id, e.detail) AS detail, e.subject
 FROM recall.event e
+CROSS JOIN recall._plan_view()
 WHERE e.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 ORDER BY e.tenant_id DESC, e.at DESC;
 COMMENT ON VIEW recall.audit IS
@@ -215,6 +222,7 @@ CREATE VIEW recall.suppressed_number WITH (security_barrier) AS
 (SELECT s.tenant_id, s.number, s.task_id,
 	(SELECT t.name FROM recall.task t WHERE t.tenant_id = s.tenant_id AND t.task_id = s.task_id) AS task, s.until, s.reason, s.role, s.created_at
 FROM recall.suppression s
+CROSS JOIN recall._plan_view()
 WHERE s.tenant_id = ANY (ARRAY(SELECT n FROM recall._readable_tenants() n WHERE recall._sees_numbers(n)))
 ORDER BY s.tenant_id DESC, s.created_at DESC)
 UNION ALL
@@ -222,6 +230,7 @@ UNION ALL
 	(SELECT t.name FROM recall.task t WHERE t.tenant_id = s.tenant_id AND t.task_id = s.task_id), s.until, recall._mask_numbers(s.reason), s.role,
 	s.created_at
 FROM recall.suppression s
+CROSS JOIN recall._plan_view()
 WHERE s.tenant_id = ANY (ARRAY(SELECT n FROM recall._readable_tenants() n WHERE NOT recall._sees_numbers(n)))
 AND EXISTS (SELECT FROM recall._readable_tenants() n WHERE NOT recall._sees_numbers(n))
 ORDER BY s.tenant_id DESC, s.created_at DESC)

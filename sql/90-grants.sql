@@ -32,7 +32,7 @@ DO $$
 DECLARE
 	routine regprocedure;
 BEGIN
-	/* What the operators, casts (from and to text as well) and operator classes of the value types call, and what has no state behind it. */
+	/* What the operators, casts (from and to text as well) and operator classes of the value types call, and what has no state behind it; and what the planner calls for each view. */
 	FOR routine IN
 		SELECT p.oid
 		FROM pg_catalog.pg_proc p
@@ -42,7 +42,7 @@ BEGIN
 			'_policy_duration', '_policy_check_keys', '_check_size', '_policy_from_scalar', '_policy_from_list',
 			'_policy_selector_from_jsonb', '_policy_items', '_nearest', '_calling_hours_eq', '_calling_hours_ne', '_calling_hours_hash',
 			'_calling_hours_hash_extended', 'is_open', 'next_open', 'failure_causes', 'failure_cause', 'transition',
-			'state_transitions')
+			'state_transitions', '_plan_view')
 	LOOP
 		EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', routine);
 	END LOOP;

@@ -116,27 +116,49 @@ COMMENT ON FUNCTION recall.complete_task(int, bigint) IS
 CREATE INDEX suppression_by_time ON recall.suppression (tenant_id, created_at);
 COMMENT ON INDEX recall.suppression_by_time IS 'A tenant''s do-not-call list, latest last.';
 
-CREATE OR REPLACE VIEW recall.suppressed_number WITH (security_barrier) AS
-(SELECT s.tenant_id, s.number, s.task_id,
-	(SELECT t.name FROM recall.task t WHERE t.tenant_id = s.tenant_id AND t.task_id = s.task_id) AS task, s.until, s.reason, s.role, s.created_at
-FROM recall.suppression s
-WHERE s.tenant_id = ANY (ARRAY(SELECT n FROM recall._readable_tenants() n WHERE recall._sees_numbers(n)))
-ORDER BY s.tenant_id DESC, s.created_at DESC)
-UNION ALL
-(SELECT s.tenant_id, recall._mask_number(s.number), s.task_id,
-	(SELECT t.name FROM recall.task t WHERE t.tenant_id = s.tenant_id AND t.task_id = s.task_id), s.until, recall._mask_numbers(s.reason), s.role,
-	s.created_at
-FROM recall.suppression s
-WHERE s.tenant_id = ANY (ARRAY(SELECT n FROM recall._readable_tenants() n WHERE NOT recall._sees_numbers(n)))
-AND EXISTS (SELECT FROM recall._readable_tenants() n WHERE NOT recall._sees_numbers(n))
-ORDER BY s.tenant_id DESC, s.created_at DESC)
-ORDER BY created_at DESC;
 COMMENT ON VIEW recall.suppressed_number IS 'The do-not-call list, latest first, also what is over by now. Right: read.';
 
 /* A view is read along indexes, and each table that it joins is asked for its tenant. */
 
 COMMENT ON FUNCTION recall._guard_plan(internal) IS
 'Planner support for what the views call. It sees to it that EXPLAIN and debug_print_plan show a plan over the tables to those only who may read the tables, and that what a view reads is read along indexes, so that no condition of the reader''s is asked of another tenant''s row.';
+
+CREATE FUNCTION recall._plan_view() RETURNS boolean
+LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'recall_plan_view';
+COMMENT ON FUNCTION recall._plan_view() IS
+'True. Each view joins it, and the planner calls it before anything else of the view: that the view is read along indexes, and without the values of statistics, is settled then. Called alone it does no harm.';
+
+CREATE OR REPLACE VIEW recall.task_overview WITH (security_barrier) AS
+SELECT t.tenant_id, t.task_id, t.name AS task, t.task_type, t.state, t.priority, t.policy, t.calling_hours, t.auto_recall,
+	(SELECT count(*) FROM recall.batch b WHERE b.tenant_id = t.tenant_id AND b.task_id = t.task_id) AS batches,
+	(SELECT count(*) FROM recall.batch b JOIN recall.contact c ON c.tenant_id = b.tenant_id AND c.batch_id = b.batch_id
+		WHERE b.tenant_id = t.tenant_id AND b.task_id = t.task_id) AS contacts,
+	(SELECT count(*) FROM recall.batch b JOIN recall.call k ON k.tenant_id = b.tenant_id AND k.batch_id = b.batch_id
+		WHERE b.tenant_id = t.tenant_id AND b.task_id = t.task_id) AS calls,
+	(SELECT count(*) FROM recall.batch b JOIN recall.recycle r ON r.tenant_id = b.tenant_id AND r.batch_id = b.batch_id
+		WHERE b.tenant_id = t.tenant_id AND b.task_id = t.task_id
+		AND r.state IN ('waiting', 'running', 'paused', 'failed')) AS unfinished_recycles
+FROM recall.task t
+CROSS JOIN recall._plan_view()
+WHERE t.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+ORDER BY t.tenant_id, t.task_id;
+
+CREATE OR REPLACE VIEW recall.batch_overview WITH (security_barrier) AS
+SELECT b.tenant_id, b.task_id, (SELECT t.name FROM recall.task t WHERE t.tenant_id = b.tenant_id AND t.task_id = b.task_id) AS task,
+	b.batch_id, b.name AS batch, b.state,
+	(SELECT count(*) FROM recall.contact c WHERE c.tenant_id = b.tenant_id AND c.batch_id = b.batch_id) AS contacts,
+	(SELECT count(*) FROM recall.call k WHERE k.tenant_id = b.tenant_id AND k.batch_id = b.batch_id
+		AND k.attempt = 1) AS called,
+	(SELECT count(*) FROM recall.call k WHERE k.tenant_id = b.tenant_id AND k.batch_id = b.batch_id) AS calls,
+	(SELECT count(*) FROM recall.contact c JOIN recall.dial d ON d.tenant_id = c.tenant_id AND d.contact_id = c.contact_id
+		WHERE c.tenant_id = b.tenant_id AND c.batch_id = b.batch_id) AS queued,
+	(SELECT count(*) FROM recall.recycle r WHERE r.tenant_id = b.tenant_id AND r.batch_id = b.batch_id) AS recycles,
+	(SELECT r.state FROM recall.recycle r WHERE r.tenant_id = b.tenant_id AND r.batch_id = b.batch_id
+		ORDER BY r.recycle_id DESC LIMIT 1) AS last_recycle
+FROM recall.batch b
+CROSS JOIN recall._plan_view()
+WHERE b.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+ORDER BY b.tenant_id, b.batch_id;
 
 CREATE OR REPLACE VIEW recall.completed_call WITH (security_barrier) AS
 SELECT k.tenant_id, b.task_id, k.batch_id, k.contact_id, k.attempt, recall._show_number(k.tenant_id, k.number) AS number,
@@ -147,8 +169,76 @@ FROM recall.call k
 JOIN recall.batch b ON b.tenant_id = k.tenant_id AND b.batch_id = k.batch_id AND b.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 LEFT JOIN recall.business_result r ON r.tenant_id = k.tenant_id AND r.code = k.business_result
 	AND r.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+CROSS JOIN recall._plan_view()
 WHERE k.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 ORDER BY k.tenant_id, k.batch_id, k.contact_id, k.attempt;
+
+CREATE OR REPLACE VIEW recall.recycle_record WITH (security_barrier) AS
+SELECT r.tenant_id, r.recycle_id, b.task, b.batch, r.state, r.policy, r.requested_by, r.requested_at, r.cap,
+	r.matched, r.emitted, r.judged - r.matched AS excluded, r.matched - r.emitted AS over_cap, r.withdrawn + y.taken_out AS withdrawn,
+	y.dialled, y.reached, r.emitted - r.withdrawn - y.taken_out - y.dialled AS pending, r.started_at, r.finished_at, recall._show_text(r.tenant_id, r.error) AS error, b.task_id, r.batch_id, r.subject
+FROM recall.recycle r
+LEFT JOIN LATERAL (
+	SELECT i.task_id, i.name AS batch, t.name AS task
+	FROM recall.batch i
+	JOIN recall.task t ON t.tenant_id = i.tenant_id AND t.task_id = i.task_id
+	WHERE i.tenant_id = r.tenant_id AND i.batch_id = r.batch_id
+	OFFSET 0
+) b ON true
+CROSS JOIN LATERAL (
+	SELECT coalesce(sum(i.dialled), 0)::bigint AS dialled, coalesce(sum(i.reached), 0)::bigint AS reached,
+		coalesce(sum(i.taken_out), 0)::bigint AS taken_out
+	FROM recall.recycle_tally i
+	WHERE i.tenant_id = r.tenant_id AND i.recycle_id = r.recycle_id
+) y
+CROSS JOIN recall._plan_view()
+WHERE r.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+ORDER BY r.tenant_id DESC, r.recycle_id DESC;
+
+CREATE OR REPLACE VIEW recall.redial WITH (security_barrier) AS
+SELECT d.tenant_id, d.task_id, d.batch_id, d.contact_id, recall._show_number(d.tenant_id, d.number) AS number, d.attempt, d.due_at,
+	CASE WHEN d.lease_until <= pg_catalog.clock_timestamp() THEN 'unknown' ELSE d.state END AS state, d.recycle_id
+FROM recall.dial d
+CROSS JOIN recall._plan_view()
+WHERE d.attempt > 1 AND d.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+ORDER BY d.tenant_id, d.contact_id;
+
+CREATE OR REPLACE VIEW recall.permit WITH (security_barrier) AS
+SELECT d.tenant_id, d.task_id, d.batch_id, d.contact_id, recall._show_number(d.tenant_id, d.number) AS number, d.attempt, d.priority, d.due_at,
+	CASE WHEN d.lease_until <= pg_catalog.clock_timestamp() THEN 'unknown' ELSE d.state END AS state,
+	recall._show_text(d.tenant_id, d.agent) AS agent, d.recycle_id, recall._show_text(d.tenant_id, d.dialer) AS dialer, d.claimed_at, d.lease_until
+FROM recall.dial d
+CROSS JOIN recall._plan_view()
+WHERE d.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+ORDER BY d.tenant_id, d.contact_id;
+
+CREATE OR REPLACE VIEW recall.audit WITH (security_barrier) AS
+SELECT e.tenant_id, e.at, e.role, e.session_role, e.kind,
+	CASE e.kind WHEN 'suppression' THEN recall._show_number(e.tenant_id, e.record_id) ELSE e.record_id END AS record_id,
+	e.action, e.from_state, e.to_state, recall._show_text(e.tenant_id, e.detail) AS detail, e.subject
+FROM recall.event e
+CROSS JOIN recall._plan_view()
+WHERE e.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+ORDER BY e.tenant_id DESC, e.at DESC;
+
+CREATE OR REPLACE VIEW recall.suppressed_number WITH (security_barrier) AS
+(SELECT s.tenant_id, s.number, s.task_id,
+	(SELECT t.name FROM recall.task t WHERE t.tenant_id = s.tenant_id AND t.task_id = s.task_id) AS task, s.until, s.reason, s.role, s.created_at
+FROM recall.suppression s
+CROSS JOIN recall._plan_view()
+WHERE s.tenant_id = ANY (ARRAY(SELECT n FROM recall._readable_tenants() n WHERE recall._sees_numbers(n)))
+ORDER BY s.tenant_id DESC, s.created_at DESC)
+UNION ALL
+(SELECT s.tenant_id, recall._mask_number(s.number), s.task_id,
+	(SELECT t.name FROM recall.task t WHERE t.tenant_id = s.tenant_id AND t.task_id = s.task_id), s.until, recall._mask_numbers(s.reason), s.role,
+	s.created_at
+FROM recall.suppression s
+CROSS JOIN recall._plan_view()
+WHERE s.tenant_id = ANY (ARRAY(SELECT n FROM recall._readable_tenants() n WHERE NOT recall._sees_numbers(n)))
+AND EXISTS (SELECT FROM recall._readable_tenants() n WHERE NOT recall._sees_numbers(n))
+ORDER BY s.tenant_id DESC, s.created_at DESC)
+ORDER BY created_at DESC;
+
 COMMENT ON VIEW recall.completed_call IS 'The completed call data with readable outcomes, a row for each attempt. Right: read.';
 
 COMMENT ON FUNCTION recall._mask_numbers(text) IS
@@ -507,6 +597,9 @@ END $$;
 COMMENT ON FUNCTION recall._erase_mentions(int, recall._mentions) IS
 'Replaces what _find_mentions() found by "0", in the audit with all that was said there, and returns how many rows that changed.';
 
+/* A limit that anybody may set would make the index of numbers leave contacts out. */
+ALTER FUNCTION recall.erase_number(int, text) SET gin_fuzzy_search_limit = 0;
+ALTER FUNCTION recall._purge(recall.batch) SET gin_fuzzy_search_limit = 0;
 COMMENT ON FUNCTION recall.erase_number(int, text) IS
 'Erases a person: every contact that has the number goes, with its other numbers, reference, attributes, calls and permit; the numbers go from the do-not-call lists and the audit, whose events stay without particulars; where other contacts, calls, reasons or events mention one in free text, as "+4930…", "004930…" or "4930…", or in groups behind "+" or "00", it becomes "0". What stays are keyed hashes of the numbers, by which they are put on the do-not-call list again when a contact with one of them is added; a number of the person''s that other contacts have is put there at once. Recycle records keep their counts: permits that waited count as withdrawn, those of unknown outcome as dialled. Returns how many rows of each kind were erased. Reads all that the tenant has. Right: manage. Errors: 42501; 22P02 a number; 55000 one of the contacts is out with a dialer, or the transaction is above READ COMMITTED.';
 
@@ -1229,41 +1322,46 @@ COMMENT ON TABLE recall.recycle_tally IS
 'What became of a record''s re-dial rows, counted by each session on its own so that none waits for another.';
 COMMENT ON COLUMN recall.recycle_tally.slot IS 'Which partial count it is: each session that is at work has one of its own.';
 
-CREATE OR REPLACE FUNCTION recall._record_faults() RETURNS SETOF recall._fault
+DROP FUNCTION recall._record_faults();
+CREATE FUNCTION recall._record_faults(tenant_id int) RETURNS SETOF recall._fault
 LANGUAGE sql STABLE
 BEGIN ATOMIC
 	-- What became of each contact that a record re-dials: a permit, or a call.
 	WITH redialled AS MATERIALIZED (
 		SELECT d.tenant_id, d.recycle_id, d.batch_id, d.contact_id, d.attempt, false AS is_call, false AS is_reached
 		FROM recall.dial d
-		WHERE d.recycle_id IS NOT NULL
+		WHERE d.recycle_id IS NOT NULL AND (_record_faults.tenant_id IS NULL OR d.tenant_id = _record_faults.tenant_id)
 		UNION ALL
 		SELECT k.tenant_id, k.recycle_id, k.batch_id, k.contact_id, k.attempt, true, k.failure_cause IS NULL
 		FROM recall.call k
-		WHERE k.recycle_id IS NOT NULL
+		WHERE k.recycle_id IS NOT NULL AND (_record_faults.tenant_id IS NULL OR k.tenant_id = _record_faults.tenant_id)
 	), counted AS MATERIALIZED (
 		SELECT r.tenant_id, r.recycle_id, r.emitted, r.withdrawn, coalesce(t.dialled, 0) AS dialled, coalesce(t.reached, 0) AS reached,
 			coalesce(t.taken_out, 0) AS taken_out, coalesce(e.queued, 0) AS queued, coalesce(e.calls, 0) AS calls,
 			coalesce(e.reached, 0) AS reached_calls
 		FROM recall.recycle r
 		LEFT JOIN (SELECT i.tenant_id, i.recycle_id, sum(i.dialled) AS dialled, sum(i.reached) AS reached, sum(i.taken_out) AS taken_out
-			FROM recall.recycle_tally i GROUP BY 1, 2) t ON t.tenant_id = r.tenant_id AND t.recycle_id = r.recycle_id
+			FROM recall.recycle_tally i
+			WHERE (_record_faults.tenant_id IS NULL OR i.tenant_id = _record_faults.tenant_id) GROUP BY 1, 2) t ON t.tenant_id = r.tenant_id AND t.recycle_id = r.recycle_id
 		LEFT JOIN (SELECT i.tenant_id, i.recycle_id, count(*) FILTER (WHERE NOT i.is_call) AS queued, count(*) FILTER (WHERE i.is_call) AS calls,
 				count(*) FILTER (WHERE i.is_reached) AS reached
 			FROM redialled i GROUP BY 1, 2) e ON e.tenant_id = r.tenant_id AND e.recycle_id = r.recycle_id
+		WHERE (_record_faults.tenant_id IS NULL OR r.tenant_id = _record_faults.tenant_id)
 	), whole AS MATERIALIZED ( -- tenants of which no contact was ever removed; of others, calls and places of records may be gone
 		SELECT n.tenant_id
 		FROM recall.counter n
-		WHERE n.kind = 'contact' AND n.last_id = (SELECT count(*) FROM recall.contact c WHERE c.tenant_id = n.tenant_id)
+		WHERE (_record_faults.tenant_id IS NULL OR n.tenant_id = _record_faults.tenant_id)
+		AND n.kind = 'contact' AND n.last_id = (SELECT count(*) FROM recall.contact c WHERE c.tenant_id = n.tenant_id)
 	), numbered AS ( -- contacts in the order in which a record comes to them; a record is at one of them
 		SELECT c.tenant_id, c.batch_id, c.contact_id, row_number() OVER (PARTITION BY c.tenant_id, c.batch_id ORDER BY c.contact_id) AS nth
 		FROM recall.contact c
+		WHERE (_record_faults.tenant_id IS NULL OR c.tenant_id = _record_faults.tenant_id)
 	), place AS MATERIALIZED (
 		SELECT r.tenant_id, r.recycle_id, p.what, p.contact_id, n.nth
 		FROM recall.recycle r
 		CROSS JOIN LATERAL (VALUES ('start_after', r.start_after), ('last_contact', r.last_contact), ('last_emitted', r.last_emitted)) p(what, contact_id)
 		LEFT JOIN numbered n ON n.tenant_id = r.tenant_id AND n.batch_id = r.batch_id AND n.contact_id = p.contact_id
-		WHERE p.contact_id <> 0
+		WHERE p.contact_id <> 0 AND (_record_faults.tenant_id IS NULL OR r.tenant_id = _record_faults.tenant_id)
 	)
 
 	-- There are no foreign keys.
@@ -1355,6 +1453,51 @@ BEGIN ATOMIC
 	OR r.started_at IS NULL AND (r.state IN ('running', 'paused', 'completed', 'failed') OR r.judged > 0)
 	OR r.error IS NULL AND r.state = 'failed' OR r.error IS NOT NULL AND r.state = 'completed';
 END;
+COMMENT ON FUNCTION recall._record_faults(int) IS 'What is wrong with recycle records and their counts, those of a tenant, or with null of all.';
+
+DROP FUNCTION recall._audit_faults();
+CREATE FUNCTION recall._audit_faults(tenant_id int) RETURNS SETOF recall._fault
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+	-- Every move of a task, a batch or a record is noted with it; what is in a final state stays.
+	WITH move AS MATERIALIZED (
+		SELECT e.tenant_id, e.kind, e.record_id, e.event_id, e.from_state, e.to_state,
+			lag(e.to_state) OVER w AS came_to, lead(e.event_id) OVER w IS NULL AS is_last
+		FROM recall.event e
+		WHERE e.kind IN ('task', 'batch', 'recycle') AND e.to_state IS NOT NULL AND (_audit_faults.tenant_id IS NULL OR e.tenant_id = _audit_faults.tenant_id)
+		WINDOW w AS (PARTITION BY e.tenant_id, e.kind, e.record_id ORDER BY e.event_id)
+	)
+
+	SELECT 'moves follow one another, and each is legal', m.tenant_id, m.kind || ' ' || m.record_id,
+		format('came to %s, then moved from %s to %s', coalesce(m.came_to, 'nothing'), coalesce(m.from_state, 'nothing'), m.to_state)
+	FROM move m
+	WHERE m.from_state IS DISTINCT FROM m.came_to
+	OR m.from_state IS NOT NULL AND (m.kind, m.from_state, m.to_state) NOT IN (SELECT t.machine, t.from_state, t.to_state FROM recall.state_transitions() t)
+
+	UNION ALL -- likewise
+	SELECT 'a state is where the last move led to', s.tenant_id, s.kind || ' ' || s.id, format('%s, the audit says %s', s.state, coalesce(m.to_state, 'nothing'))
+	FROM (
+		SELECT t.tenant_id, 'task' AS kind, t.task_id AS id, t.state::text AS state FROM recall.task t
+		UNION ALL SELECT b.tenant_id, 'batch', b.batch_id, b.state::text FROM recall.batch b
+		UNION ALL SELECT r.tenant_id, 'recycle', r.recycle_id, r.state::text FROM recall.recycle r
+	) s
+	LEFT JOIN move m ON m.tenant_id = s.tenant_id AND m.kind = s.kind AND m.record_id = s.id::text AND m.is_last
+	WHERE m.to_state IS DISTINCT FROM s.state;
+END;
+COMMENT ON FUNCTION recall._audit_faults(int) IS 'What is wrong with the audit of tasks, batches and recycle records, or with their states, in a tenant, or with null in all.';
+
+CREATE OR REPLACE FUNCTION recall._faults(tenant_id int) RETURNS SETOF recall._fault
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET jit = off AS $$
+BEGIN
+	RETURN QUERY SELECT f.* FROM recall._setup_faults() f WHERE f.tenant_id = _faults.tenant_id OR _faults.tenant_id IS NULL;
+	RETURN QUERY SELECT f.* FROM recall._contact_faults() f WHERE f.tenant_id = _faults.tenant_id OR _faults.tenant_id IS NULL;
+	RETURN QUERY SELECT f.* FROM recall._call_faults() f WHERE f.tenant_id = _faults.tenant_id OR _faults.tenant_id IS NULL;
+	RETURN QUERY SELECT f.* FROM recall._permit_faults() f WHERE f.tenant_id = _faults.tenant_id OR _faults.tenant_id IS NULL;
+	RETURN QUERY SELECT f.* FROM recall._record_faults(_faults.tenant_id) f WHERE f.tenant_id = _faults.tenant_id OR _faults.tenant_id IS NULL;
+	RETURN QUERY SELECT f.* FROM recall._audit_faults(_faults.tenant_id) f WHERE f.tenant_id = _faults.tenant_id OR _faults.tenant_id IS NULL;
+END $$;
+COMMENT ON FUNCTION recall._faults(int) IS
+'All that is wrong in a tenant, or with null anywhere, in the snapshot of the caller''s statement.';
 
 /* A very long text is refused before its characters are looked at, and errors mask the numbers in what they repeat. */
 
@@ -1994,7 +2137,8 @@ BEGIN ATOMIC
 			ELSE 'it is not behind what was noted last'
 		END
 	FROM (SELECT greatest((SELECT max(greatest(k.started_at, k.finished_at)) FROM recall.tick k),
-		(SELECT max(d.claimed_at) FROM recall.dial d WHERE d.state <> 'ready')) AS latest) c
+		(SELECT max(d.claimed_at) FROM recall.dial d
+			WHERE d.state <> 'ready' AND d.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants())))) AS latest) c
 	UNION ALL
 	SELECT 'overdue records', CASE WHEN count(*) = 0 THEN 'ok' ELSE 'critical' END,
 		CASE
@@ -2072,5 +2216,5 @@ BEGIN
 END $$;
 
 /* Pure functions that are new are everybody's: grant EXECUTE on them to PUBLIC here. The server asks for this right where a constant is cast. */
-GRANT EXECUTE ON FUNCTION recall._policy_in(cstring), recall._policy_out(recall.policy),
+GRANT EXECUTE ON FUNCTION recall._plan_view(), recall._policy_in(cstring), recall._policy_out(recall.policy),
 	recall._calling_hours_in(cstring), recall._calling_hours_out(recall.calling_hours) TO PUBLIC;

@@ -42,8 +42,10 @@ PG_FUNCTION_INFO_V1(recall_guard_plan);
 static ExecutorStart_hook_type next_executor_start = NULL;
 static ProcessUtility_hook_type next_process_utility = NULL;
 static planner_hook_type next_planner = NULL;
+static emit_log_hook_type next_emit_log = NULL;
 
 static bool is_explaining = false; /* whether the utility command at work is an EXPLAIN */
+static bool may_see_first = false; /* whether who has a first query planned may see its plan */
 
 void
 recall_refuse_plan(const char *message, const char *hint)
@@ -90,6 +92,8 @@ executor_start(QueryDesc *query, int flags)
 	bool is_explained = (flags & EXEC_FLAG_EXPLAIN_ONLY) != 0 ||
 						(query->instrument_options != 0 && (is_first || is_explaining));
 
+	if (is_of_recall)
+		query->plannedstmt->jitFlags &= ~PGJIT_PERFORM; /* also of a plan older than the hooks */
 	if (is_explained && is_of_recall && !has_rights_of_owner(GetUserId()))
 		recall_refuse_plan(
 			"permission denied to explain a query that uses recall",
@@ -157,6 +161,17 @@ plan_query(Query *query, const char *text, int options, ParamListInfo parameters
 	return plan;
 }
 
+/* The first planning of a session began before the hooks were there, and who has its plan printed
+ * is not asked. What a function that the planner calls has set since does not show it either. */
+static void
+keep_first_plan_back(ErrorData *message)
+{
+	if (recall_is_first_planning() && !may_see_first && message->elevel <= LOG)
+		message->output_to_client = false;
+	if (next_emit_log != NULL)
+		next_emit_log(message);
+}
+
 /* _guard_plan(internal) returns internal: planner support that gives no advice; its call says that
  * the query reads a view, and loads the library, so that the query that does so had no hook when
  * its planning began */
@@ -165,6 +180,7 @@ recall_guard_plan(PG_FUNCTION_ARGS)
 {
 	if (is_plan_printed())
 		refuse_printed_plan();
+	may_see_first = has_rights_of_owner(GetOuterUserId());
 	recall_plan_along_indexes();
 	PG_RETURN_POINTER(NULL);
 }
@@ -179,4 +195,6 @@ recall_guard_plans(void)
 	ProcessUtility_hook = process_utility;
 	next_planner = planner_hook;
 	planner_hook = plan_query;
+	next_emit_log = emit_log_hook;
+	emit_log_hook = keep_first_plan_back;
 }

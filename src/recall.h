@@ -65,6 +65,8 @@ pg_noreturn extern void recall_refuse_plan(const char *message, const char *hint
 /* view_plan.c */
 extern void recall_guide_views(void);
 extern void recall_plan_along_indexes(void);
+/* Is a query being planned, or waiting for its execution, whose planning began before the hooks? */
+extern bool recall_is_first_planning(void);
 
 /* recall.c */
 extern int recall_max_source_rows;

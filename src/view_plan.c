@@ -16,9 +16,10 @@
  * join reads its sides shows in that of its rows, and would tell how many rows are expected for
  * somebody's number.
  *
- * The condition of a view calls a function whose planner support function asks for all this
- * (plan_guard.c). In the very first query of a session it loads the library, too: then no hook was
- * there when the planning began, and nobody puts the settings back behind it but the execution.
+ * Each view begins with _plan_view(), which the planner calls before anything else of the view. In
+ * the very first query of a session that loads the library: then no hook was there when the
+ * planning began, and nobody puts the settings back behind it but the execution, or the end of the
+ * transaction in which it failed.
  */
 #include "recall.h"
 
@@ -38,9 +39,12 @@
 #include "utils/selfuncs.h"
 #include "utils/syscache.h"
 
+PG_FUNCTION_INFO_V1(recall_plan_view);
+
 static ExecutorStart_hook_type next_executor_start = NULL;
 static planner_hook_type next_planner = NULL;
 static get_relation_stats_hook_type next_relation_stats = NULL;
+static get_attavgwidth_hook_type next_width = NULL;
 
 /* Settings of the planner that decide how a table is read. */
 typedef struct Ways
@@ -73,7 +77,8 @@ static const Ways along_indexes = { .seqscan = false,
 static bool is_of_view = false; /* whether the query that is being planned reads a view */
 static int plannings = 0;		/* that have passed here and are not over */
 static bool is_left = false;	/* whether a planning that did not has left the settings changed, */
-static Ways ways_before_left;	/* and what they were before */
+static Ways ways_before_left;	/* what they were before, */
+static SubTransactionId left_in; /* and in which subtransaction that was */
 
 static Ways
 current_ways(void)
@@ -110,6 +115,7 @@ recall_plan_along_indexes(void)
 	if (plannings == 0 && !is_left)
 	{
 		ways_before_left = current_ways();
+		left_in = GetCurrentSubTransactionId();
 		is_left = true;
 	}
 	is_of_view = true;
@@ -132,10 +138,11 @@ end_transaction(XactEvent event, void *unused)
 	put_back_what_is_left();
 }
 
+/* One that a function began while it was called by the planner is none of ours. */
 static void
 end_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *unused)
 {
-	if (event == SUBXACT_EVENT_ABORT_SUB)
+	if (event == SUBXACT_EVENT_ABORT_SUB && mine <= left_in)
 		put_back_what_is_left();
 }
 
@@ -147,10 +154,17 @@ without_values(HeapTuple statistics)
 	Form_pg_statistic form = (Form_pg_statistic) GETSTRUCT(copy);
 	int16 *const kinds = &form->stakind1;
 
+	form->stanullfrac = 0;
 	for (int i = 0; i < STATISTIC_NUM_SLOTS; i++)
 		if (kinds[i] != STATISTIC_KIND_CORRELATION)
 			kinds[i] = 0;
 	return copy;
+}
+
+static bool
+is_hidden(Oid relation)
+{
+	return is_of_view && get_rel_namespace(relation) == get_namespace_oid("recall", true);
 }
 
 /* Have the planner expect the same of every value, while it plans a query that reads a view. */
@@ -159,8 +173,7 @@ hide_values(PlannerInfo *root, RangeTblEntry *entry, AttrNumber column, Variable
 {
 	HeapTuple statistics;
 
-	if (!is_of_view || entry->rtekind != RTE_RELATION ||
-		get_rel_namespace(entry->relid) != get_namespace_oid("recall", true))
+	if (entry->rtekind != RTE_RELATION || !is_hidden(entry->relid))
 		return next_relation_stats != NULL && next_relation_stats(root, entry, column, variable);
 	statistics = SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(entry->relid),
 								 Int16GetDatum(column), BoolGetDatum(entry->inh));
@@ -173,20 +186,17 @@ hide_values(PlannerInfo *root, RangeTblEntry *entry, AttrNumber column, Variable
 	return true;
 }
 
-/* Is a row asked by a view whether its tenant is one of the reader's? */
-static bool
-is_asked_for_tenant(const List *conditions)
+static int32
+hide_width(Oid relation, AttrNumber column)
 {
-	ListCell *cell;
+	Oid type;
+	int32 modifier;
+	Oid collation;
 
-	foreach (cell, conditions)
-	{
-		ScalarArrayOpExpr *condition = lfirst(cell);
-
-		if (IsA(condition, ScalarArrayOpExpr) && !IsA(lsecond(condition->args), Const))
-			return true;
-	}
-	return false;
+	if (!is_hidden(relation))
+		return next_width != NULL ? next_width(relation, column) : 0;
+	get_atttypetypmodcoll(relation, column, &type, &modifier, &collation);
+	return get_typavgwidth(type, modifier);
 }
 
 /* Is an index searched by a row of columns, of which the tenant is the first? */
@@ -209,6 +219,18 @@ is_searched_by_row(const List *conditions)
 	return false;
 }
 
+/* Is a row asked by a view whether its tenant is one of the reader's? */
+static bool
+is_asked_for_tenant(Node *condition, void *unused)
+{
+	if (condition == NULL)
+		return false;
+	if (IsA(condition, ScalarArrayOpExpr) &&
+		!IsA(lsecond(((ScalarArrayOpExpr *) condition)->args), Const))
+		return true;
+	return expression_tree_walker(condition, is_asked_for_tenant, NULL);
+}
+
 static bool
 may_not_read(const ScanState *scan, Oid schema)
 {
@@ -218,24 +240,52 @@ may_not_read(const ScanState *scan, Oid schema)
 		   pg_class_aclcheck(RelationGetRelid(table), GetUserId(), ACL_SELECT) != ACLCHECK_OK;
 }
 
+/* Does a scan visit rows that a view then asks for their tenant? A bitmap may forget which rows of
+ * a page it means. What is looked up for a row that is shown may be read in any way. */
+static bool
+visits_others(PlanState *state)
+{
+	List *conditions = state->plan->qual;
+
+	if (IsA(state, BitmapHeapScanState))
+		conditions = list_concat_copy(conditions, ((BitmapHeapScan *) state->plan)->bitmapqualorig);
+	else if (!IsA(state, SeqScanState))
+		return false;
+	return is_asked_for_tenant((Node *) conditions, NULL);
+}
+
+static bool
+searches_by_row(PlanState *state)
+{
+	return (IsA(state, IndexScanState) &&
+			is_searched_by_row(((IndexScan *) state->plan)->indexqual)) ||
+		   (IsA(state, IndexOnlyScanState) &&
+			is_searched_by_row(((IndexOnlyScan *) state->plan)->indexqual));
+}
+
 /* Refuse a plan that is ready to run and would visit other tenants' rows in a table that only views
- * show to the user. What is looked up for a row that is shown may be read in any way. */
+ * show to the user. */
 static bool
 refuse_to_visit_others(PlanState *state, void *schema)
 {
-	if (IsA(state, SeqScanState) && is_asked_for_tenant(state->plan->qual) &&
-		may_not_read((ScanState *) state, *(Oid *) schema))
+	if (visits_others(state) && may_not_read((ScanState *) state, *(Oid *) schema))
 		recall_refuse_plan("permission denied to read a table of recall as a whole",
 						   "Do not change the planner's settings while a query is planned.");
-	if (((IsA(state, IndexScanState) &&
-		  is_searched_by_row(((IndexScan *) state->plan)->indexqual)) ||
-		 (IsA(state, IndexOnlyScanState) &&
-		  is_searched_by_row(((IndexOnlyScan *) state->plan)->indexqual))) &&
-		may_not_read((ScanState *) state, *(Oid *) schema))
+	if (searches_by_row(state) && may_not_read((ScanState *) state, *(Oid *) schema))
 		recall_refuse_plan(
 			"permission denied to search recall by rows that begin with the tenant",
 			"Compare the tenant by itself: tenant_id = 1 AND (contact_id, attempt) > (17, 1).");
 	return planstate_tree_walker(state, refuse_to_visit_others, schema);
+}
+
+/* A plan that was made before the hooks were there is known as ours once it runs. */
+static void
+accept_first_plan(PlannedStmt *plan)
+{
+	if ((plan->jitFlags & PASSED_HERE) != 0)
+		return;
+	put_back_what_is_left();
+	plan->jitFlags |= PASSED_HERE;
 }
 
 static void
@@ -243,8 +293,8 @@ executor_start(QueryDesc *query, int flags)
 {
 	bool is_of_recall = recall_is_touched(query->plannedstmt);
 
-	if (is_of_recall && (query->plannedstmt->jitFlags & PASSED_HERE) == 0)
-		put_back_what_is_left();
+	if (is_of_recall)
+		accept_first_plan(query->plannedstmt);
 	if (next_executor_start != NULL)
 		next_executor_start(query, flags);
 	else
@@ -282,6 +332,20 @@ plan_query(Query *query, const char *text, int options, ParamListInfo parameters
 	return plan;
 }
 
+bool
+recall_is_first_planning(void)
+{
+	return is_left;
+}
+
+/* _plan_view() returns boolean: true; in a view it is immutable, so that the planner calls it */
+Datum
+recall_plan_view(PG_FUNCTION_ARGS)
+{
+	recall_plan_along_indexes();
+	PG_RETURN_BOOL(true);
+}
+
 /* Let every query be planned and started here from now on. */
 void
 recall_guide_views(void)
@@ -292,6 +356,8 @@ recall_guide_views(void)
 	planner_hook = plan_query;
 	next_relation_stats = get_relation_stats_hook;
 	get_relation_stats_hook = hide_values;
+	next_width = get_attavgwidth_hook;
+	get_attavgwidth_hook = hide_width;
 	RegisterXactCallback(end_transaction, NULL);
 	RegisterSubXactCallback(end_subtransaction, NULL);
 }

@@ -66,16 +66,24 @@ INSERT INTO t.checks VALUES
 	SELECT r.name::text FROM t.routine r
 	WHERE has_function_privilege('public', r.oid, 'EXECUTE')
 	AND (r.prosecdef OR r.provolatile <> 'i'
-		OR r.proname !~ '^_(policy|calling_hours)_|^(_nearest|_check_size|policy|policy_rules|policy_limits|matches|history|judge|is_open|next_open|failure_causes?|transition|state_transitions)$')
+		OR r.proname !~ '^_(policy|calling_hours)_|^(_nearest|_check_size|_plan_view|policy|policy_rules|policy_limits|matches|history|judge|is_open|next_open|failure_causes?|transition|state_transitions)$')
 	-- Its answers come from a table that says the same to everybody.
 	AND r.name::text <> 'recall.failure_cause(text,text)'$$,
 	'GRANT EXECUTE ON FUNCTION recall._caller() TO PUBLIC', 'recall._caller()'),
 ('PUBLIC executes nothing internal but what belongs to the value types', $$
 	SELECT r.name::text FROM t.routine r
 	WHERE r.proname ~ '^_' AND has_function_privilege('public', r.oid, 'EXECUTE')
-	AND r.proname !~ '^_(policy|calling_hours)_|^_(nearest|check_size)$'$$,
+	AND r.proname !~ '^_(policy|calling_hours)_|^_(nearest|check_size|plan_view)$'$$,
 	'GRANT EXECUTE ON FUNCTION recall._matching_rule(recall.policy, recall.failure_cause, text) TO PUBLIC',
 	'recall._matching_rule(recall.policy,recall.failure_cause,text)'),
+('each query of a view begins with _plan_view()', $$
+	SELECT r.name::text
+	FROM t.relation r
+	CROSS JOIN LATERAL (SELECT pg_get_viewdef(r.oid) AS definition OFFSET 0) v
+	WHERE r.relkind = 'v'
+	AND (SELECT count(*) FROM regexp_matches(v.definition, 'JOIN recall._plan_view\(\)', 'g'))
+		<> 1 + (SELECT count(*) FROM regexp_matches(v.definition, 'UNION', 'g'))$$,
+	'CREATE VIEW recall.planted AS SELECT 1; ALTER EXTENSION recall ADD VIEW recall.planted', 'recall.planted'),
 ('SECURITY DEFINER and PL/pgSQL have a pinned path, but for the procedure that COMMITs', $$
 	SELECT r.name::text FROM t.routine r
 	WHERE (r.prosecdef OR r.language = 'plpgsql') AND r.path <> 'search_path=pg_catalog, pg_temp'

@@ -207,12 +207,79 @@ my $failing = q{CREATE FUNCTION pg_temp.fail() RETURNS bigint LANGUAGE plpgsql S
 like(session('member', "$failing BEGIN; SAVEPOINT a; SET LOCAL enable_seqscan = off; SELECT count(*) FROM recall.permit WHERE contact_id = pg_temp.fail(); ROLLBACK TO a; $shown; "
 	. "SET random_page_cost = 2; COMMIT; $shown"), qr/^on\non\n4\non\non\n2\n.*oops/s, 'a first query whose planning fails leaves the settings as they were');
 
+# The first query of a session, whose planning begins without the hooks, and a function that the planner calls meanwhile: it has the plan printed, and an
+# error of its own caught.
+my $spying = q{CREATE FUNCTION pg_temp.spy() RETURNS bigint LANGUAGE plpgsql STABLE AS $$ BEGIN
+	PERFORM set_config('client_min_messages', 'log', false), set_config('debug_print_plan', 'on', false);
+	BEGIN RAISE 'caught'; EXCEPTION WHEN raise_exception THEN NULL; END; RETURN 17; END $$;};
+my $spied = 'SELECT count(*) FROM recall.permit WHERE contact_id > pg_temp.spy() AND tenant_id = 2';
+my $got = session('member', "$spying $spied");
+
+like($got, qr/^0\n/, 'a first query may call a function while it is planned');
+unlike($got, qr/plan_rows|:relid/, '... that has its plan printed, which is not sent');
+like(session('member', "SELECT count(*) FROM recall.permit; $spying $spied"), $printed, '... and is refused later');
+like(session('member', "$spying $spied; SET debug_print_plan = on; SELECT count(*) FROM public.own"), qr/plan_rows/, 'what comes behind the first query is sent as ever');
+foreach my $size (10, 100, 1000, 2000, 3000, 20000)
+{
+	my @orders = map {
+		session('member', "SET enable_nestloop = off; SET enable_mergejoin = off; $spying SELECT md5(string_agg(o.k::text, ' ')) FROM (SELECT k + 0 AS k FROM public.keys WHERE k <= $size) o "
+			. "LEFT JOIN (SELECT contact_id + 0 AS c FROM recall.permit WHERE contact_id <> pg_temp.spy() AND tenant_id = $_) p ON p.c = o.k") =~ s/^LOG.*//smr
+	} 2, 3;
+
+	is($orders[0], $orders[1], "$size keys: nor does it bring back what the planner knows of values");
+}
+
+# Bitmaps: the planner is talked into one.
+my $bitmaps = $tampering =~ s/'enable_seqscan', 'on'/'enable_seqscan', 'off'/r =~ s/SELECT|PERFORM/PERFORM set_config('enable_bitmapscan', 'on', false),/r;
+like(session('member', "SELECT 1 FROM recall.permit LIMIT 0; $bitmaps SELECT count(*) FROM recall.permit WHERE contact_id <> pg_temp.tamper() AND $_"),
+	qr/ERROR:  permission denied to read a table of recall as a whole/, "a bitmap is refused: $_")
+	foreach $rows[0], '(contact_id = 7 OR contact_id = 8)';
+
+# Sub-selects of a view are planned as the view is.
+foreach my $settings ([], ['random_page_cost=6'], [ 'enable_indexonlyscan=off', 'random_page_cost=2' ], \@whole, \@dear)
+{
+	foreach my $before ('', 'SELECT 1 FROM recall.permit LIMIT 0; ')
+	{
+		my $plan = session(undef, "${before}EXPLAIN SELECT * FROM recall.batch_overview; EXPLAIN SELECT * FROM recall.task_overview; EXPLAIN SELECT * FROM recall.suppressed_number", @$settings);
+
+		like($plan, qr/Index (Only )?Scan.*SubPlan.*Index (Only )?Scan/s, "sub-selects have a plan, @$settings");
+		unlike($plan, qr/Seq Scan|Bitmap|ERROR/, '... along indexes' . ($before ? '' : ', first thing in a session'));
+	}
+}
+
+# What others have is felt neither in what verify() gathers nor in what health() compares.
+sub sorts
+{
+	return join ' ', session('member', 'SET client_min_messages = log; SET trace_sort = on; SET enable_hashagg = off; SET enable_hashjoin = off; SELECT * FROM recall.verify(1)') =~ /sort\b.* ended, (\d+ [\w ]+) used/g;
+}
+my $sorts = sorts();
+# The costs follow where the rows lie, which an UPDATE changes.
+my $answered = estimate('completed_call WHERE failure_cause IS NULL') =~ s/cost=\S+//gr;
+
+like($sorts, qr/KB/, 'verify() sorts');
+$node->safe_psql('postgres', <<'END');
+	UPDATE recall.call SET failure_cause = NULL, business_result = NULL WHERE tenant_id = 2;
+	VACUUM FULL recall.call;
+	ANALYZE recall.call;
+END
+is(estimate('completed_call WHERE failure_cause IS NULL') =~ s/cost=\S+//gr, $answered, 'the planner does not know how many are null');
+$node->safe_psql('postgres', <<'END');
+	SELECT count(recall.create_batch(2, 1, 'hidden ' || i)) FROM generate_series(1, 2000) i;
+	SELECT count(*) FROM recall.claim(2, 1, 100);
+	UPDATE recall.dial SET claimed_at = claimed_at + interval '1 hour', lease_until = lease_until + interval '1 hour' WHERE tenant_id = 2 AND state = 'claimed';
+END
+is(sorts(), $sorts, 'verify() sorts as much when another tenant has more');
+my $clock = q{SELECT status FROM recall.health() WHERE check_name = 'clock'};
+is(session('member', $clock), "ok\n", q{health(): no other tenant's calls tell of the clock});
+is($node->safe_psql('postgres', $clock), 'critical', '... the owner is told');
+
 # No JIT and no parallel workers, whose start depends on the estimates.
 SKIP: {
 	skip 'no compiler of queries is installed', 1 if $node->safe_psql('postgres', 'SET jit = on; SELECT pg_jit_available()') eq 'f';
 	like(session(undef, 'EXPLAIN (ANALYZE, SETTINGS) SELECT sum(i) FROM public.own', 'jit=on'), qr/JIT/, 'a query is compiled here');
 }
 unlike(session(undef, "LOAD 'recall'; EXPLAIN ANALYZE $query", 'jit=on'), qr/JIT|ERROR/, 'one that uses recall is not');
+unlike(session(undef, "EXPLAIN ANALYZE $query", 'jit=on'), qr/JIT|ERROR/, '... first thing in a session');
 unlike(session(undef, "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; EXPLAIN $query"), qr/Gather|ERROR/,
 	'nor is it given workers');
 
