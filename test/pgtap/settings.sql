@@ -70,5 +70,11 @@ DROP TRIGGER tell_timeout ON recall.dial;
 SELECT t.claim_under('20ms', :limited, :limited_task);
 SELECT is(current_setting('lock_timeout'), '20ms', 'afterwards it is as it was');
 
+/* A person has all contacts of the number, also for whoever would have the index leave some out. */
+
+SET LOCAL gin_fuzzy_search_limit = 1;
+SET LOCAL enable_seqscan = off;
+SELECT is((SELECT e.erased FROM recall.erase_number(:tenant, '+4930999999') e WHERE e.what = 'contacts'), 3000::bigint, 'gin_fuzzy_search_limit: everybody who has the number is erased');
+
 SELECT * FROM finish();
 ROLLBACK;
