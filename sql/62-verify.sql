@@ -7,7 +7,7 @@
  * moments, and all of it sees one snapshot. No telephone number is printed.
  *
  * A group is a function of its own, so that it becomes a part of the statement that asks for one tenant's rows. What it
- * gathers beforehand is that tenant's alone, too: how much others have is not to be felt.
+ * gathers beforehand is that tenant's alone, too.
  */
 
 CREATE TYPE recall._fault AS (check_name text, tenant_id int, record text, detail text);

@@ -30,6 +30,7 @@
 #include "executor/executor.h"
 #include "jit/jit.h"
 #include "miscadmin.h"
+#include "nodes/supportnodes.h"
 #include "optimizer/planner.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
@@ -178,10 +179,14 @@ keep_first_plan_back(ErrorData *message)
 Datum
 recall_guard_plan(PG_FUNCTION_ARGS)
 {
+	Node *request = (Node *) PG_GETARG_POINTER(0);
+
 	if (is_plan_printed())
 		refuse_printed_plan();
 	may_see_first = has_rights_of_owner(GetOuterUserId());
 	recall_plan_along_indexes();
+	if (IsA(request, SupportRequestRows) && ((SupportRequestRows *) request)->root != NULL)
+		recall_number_plan(((SupportRequestRows *) request)->root);
 	PG_RETURN_POINTER(NULL);
 }
 

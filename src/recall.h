@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 #include "fmgr.h"
+#include "nodes/pathnodes.h"
 #include "nodes/plannodes.h"
 #include "utils/relcache.h"
 
@@ -65,6 +66,7 @@ pg_noreturn extern void recall_refuse_plan(const char *message, const char *hint
 /* view_plan.c */
 extern void recall_guide_views(void);
 extern void recall_plan_along_indexes(void);
+extern void recall_number_plan(PlannerInfo *root);
 /* Is a query being planned, or waiting for its execution, whose planning began before the hooks? */
 extern bool recall_is_first_planning(void);
 

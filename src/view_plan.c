@@ -71,14 +71,18 @@ static const Ways along_indexes = { .seqscan = false,
 									.index_tuple = DEFAULT_CPU_INDEX_TUPLE_COST,
 									.operation = DEFAULT_CPU_OPERATOR_COST };
 
-/* A flag of ours in a plan, which the server copies along with its own. */
-#define PASSED_HERE (1 << 30)
+/* What tells a plan that was made before the hooks were there: an item of its list of what it
+ * depends on, of a cache that there is not, with a number that no other such plan has. */
+#define NO_CACHE (-1)
 
 static bool is_of_view = false; /* whether the query that is being planned reads a view */
 static int plannings = 0;		/* that have passed here and are not over */
 static bool is_left = false;	/* whether a planning that did not has left the settings changed, */
 static Ways ways_before_left;	/* what they were before, */
-static SubTransactionId left_in; /* and in which subtransaction that was */
+static SubTransactionId left_in; /* in which subtransaction that was, */
+static uint32 left_by;			 /* and the number of the plan that comes of it; 0: not yet */
+static uint32 last_number = 0;	 /* of a plan */
+static bool has_hooks = false; /* whether each planning that is going on has begun with the hooks */
 
 static Ways
 current_ways(void)
@@ -112,14 +116,46 @@ set_ways(const Ways *ways)
 void
 recall_plan_along_indexes(void)
 {
+	if (plannings == 0 && has_hooks)
+		return; /* no query is being planned: somebody calls _plan_view() */
 	if (plannings == 0 && !is_left)
 	{
 		ways_before_left = current_ways();
 		left_in = GetCurrentSubTransactionId();
+		left_by = 0;
 		is_left = true;
 	}
 	is_of_view = true;
 	set_ways(&along_indexes);
+}
+
+static uint32
+number_of_plan(const List *depends_on)
+{
+	ListCell *cell;
+
+	foreach (cell, depends_on)
+	{
+		const PlanInvalItem *item = lfirst(cell);
+
+		if (item->cacheId == NO_CACHE)
+			return item->hashValue;
+	}
+	return 0;
+}
+
+/* Number the plan that is being made, if nobody but its execution puts back what it has left. */
+void
+recall_number_plan(PlannerInfo *root)
+{
+	PlanInvalItem *item;
+
+	if (!is_left || plannings > 0 || number_of_plan(root->glob->invalItems) != 0)
+		return;
+	item = makeNode(PlanInvalItem);
+	item->cacheId = NO_CACHE;
+	item->hashValue = left_by = ++last_number;
+	root->glob->invalItems = lappend(root->glob->invalItems, item);
 }
 
 static void
@@ -132,10 +168,12 @@ put_back_what_is_left(void)
 	is_of_view = false;
 }
 
+/* No planning outlives its transaction. */
 static void
 end_transaction(XactEvent event, void *unused)
 {
 	put_back_what_is_left();
+	has_hooks = true;
 }
 
 /* One that a function began while it was called by the planner is none of ours. */
@@ -278,23 +316,14 @@ refuse_to_visit_others(PlanState *state, void *schema)
 	return planstate_tree_walker(state, refuse_to_visit_others, schema);
 }
 
-/* A plan that was made before the hooks were there is known as ours once it runs. */
-static void
-accept_first_plan(PlannedStmt *plan)
-{
-	if ((plan->jitFlags & PASSED_HERE) != 0)
-		return;
-	put_back_what_is_left();
-	plan->jitFlags |= PASSED_HERE;
-}
-
 static void
 executor_start(QueryDesc *query, int flags)
 {
 	bool is_of_recall = recall_is_touched(query->plannedstmt);
 
-	if (is_of_recall)
-		accept_first_plan(query->plannedstmt);
+	if (is_left && left_by != 0 && plannings == 0 &&
+		number_of_plan(query->plannedstmt->invalItems) == left_by)
+		put_back_what_is_left();
 	if (next_executor_start != NULL)
 		next_executor_start(query, flags);
 	else
@@ -328,7 +357,6 @@ plan_query(Query *query, const char *text, int options, ParamListInfo parameters
 		set_ways(&before);
 	}
 	PG_END_TRY();
-	plan->jitFlags |= PASSED_HERE;
 	return plan;
 }
 
@@ -358,6 +386,7 @@ recall_guide_views(void)
 	get_relation_stats_hook = hide_values;
 	next_width = get_attavgwidth_hook;
 	get_attavgwidth_hook = hide_width;
+	has_hooks = !IsTransactionState();
 	RegisterXactCallback(end_transaction, NULL);
 	RegisterSubXactCallback(end_subtransaction, NULL);
 }

@@ -229,6 +229,33 @@ foreach my $size (10, 100, 1000, 2000, 3000, 20000)
 	is($orders[0], $orders[1], "$size keys: nor does it bring back what the planner knows of values");
 }
 
+# A plan that was made before the hooks were there, and did not run, is none of another query's: executed while that one is planned, it puts nothing back.
+my $left_over = q{CREATE FUNCTION pg_temp.explain() RETURNS int LANGUAGE plpgsql VOLATILE AS $$ DECLARE l text; BEGIN
+	BEGIN EXECUTE 'EXPLAIN EXECUTE p' INTO l; EXCEPTION WHEN insufficient_privilege THEN NULL; END; RETURN 1; END $$;
+	CREATE FUNCTION pg_temp.before() RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN (SELECT pg_temp.explain()); END $$;
+	CREATE FUNCTION pg_temp.execute() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$ BEGIN EXECUTE 'EXECUTE p'; RETURN 17; END $$;
+	CREATE FUNCTION pg_temp.meanwhile() RETURNS bigint LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN (SELECT pg_temp.execute()); END $$;
+	CREATE TEMP TABLE caller (x int, is_called boolean DEFAULT recall._plan_view());
+	PREPARE p AS SELECT count(*) FROM recall.permit;};
+my $settings = 'SET enable_nestloop = off; SET enable_mergejoin = off;';
+my $copy = "COPY caller (x) FROM STDIN;\n1\n\\.\n";
+
+foreach my $size (10, 500, 1000, 2000, 5000, 20000)
+{
+	foreach my $way ("$left_over $settings SELECT FROM pg_temp.before() g, ", "$left_over EXPLAIN EXECUTE p; $settings SELECT count(*) FROM recall.audit; BEGIN;\n${copy}SELECT FROM (SELECT 1) g, ")
+	{
+		my @orders = map {
+			session('member', $way =~ s/SELECT FROM/SELECT md5(string_agg(o.k::text, ' ')) FROM/r . "(SELECT k + 0 AS k FROM public.keys WHERE k <= $size) o "
+				. "LEFT JOIN (SELECT contact_id + 0 AS c FROM recall.permit WHERE contact_id <> pg_temp.meanwhile() AND tenant_id = $_) p ON p.c = o.k; COMMIT")
+		} 2, 3;
+
+		like($orders[0], qr/^[0-9a-f]{32}$/m, "$size keys: an older plan is executed meanwhile" . ($way =~ /COPY/ ? ', much later' : ''));
+		is($orders[0], $orders[1], '... which brings nothing back');
+	}
+}
+is(session('member', "$left_over SELECT count(*) FROM recall.suppressed_number; BEGIN;\n${copy}SET LOCAL random_page_cost = 7; SET enable_seqscan = off; COMMIT; $shown"), "0\noff\non\n4\n",
+	'_plan_view() where nothing is planned leaves the settings alone');
+
 # Bitmaps: the planner is talked into one.
 my $bitmaps = $tampering =~ s/'enable_seqscan', 'on'/'enable_seqscan', 'off'/r =~ s/SELECT|PERFORM/PERFORM set_config('enable_bitmapscan', 'on', false),/r;
 like(session('member', "SELECT 1 FROM recall.permit LIMIT 0; $bitmaps SELECT count(*) FROM recall.permit WHERE contact_id <> pg_temp.tamper() AND $_"),
