@@ -19,9 +19,9 @@
  * command itself to know. Whoever is loaded before recall is asked after it, so that this one
  * usually comes first.
  *
- * The hooks are there once the library is loaded. The views see to that: their condition calls a
- * function whose planner support function is here, which loads the library while the very first
- * query is planned. The same call has view_plan.c see to how the view is read.
+ * The hooks are there once the library is loaded. The views see to that: each begins with a
+ * function of it (view_plan.c), which the planner calls while the very first query is planned. The
+ * planner support function of what their condition calls, which comes after that, is here.
  */
 #include "recall.h"
 

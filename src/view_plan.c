@@ -18,8 +18,8 @@
  *
  * Each view begins with _plan_view(), which the planner calls before anything else of the view. In
  * the very first query of a session that loads the library: then no hook was there when the
- * planning began, and nobody puts the settings back behind it but the execution, or the end of the
- * transaction in which it failed.
+ * planning began, and nobody puts the settings back behind it but the execution of the plan that
+ * comes of it, which is known by a number, or the end of the transaction in which it failed.
  */
 #include "recall.h"
 
