@@ -26,6 +26,7 @@
  *	entry.c					entering a tenant with one, for a transaction
  *	plan_guard.c			who may see a plan
  *	view_plan.c				along what a view is planned
+ *	hidden_statistics.c		what the planner is told of the columns
  *	as_owner.c				a part in SQL with the owner's rights
  *	caller.c				who is calling, and reading a table with the caller's rights
  *	lock.c					locks that nobody else can take
@@ -65,6 +66,7 @@ _PG_init(void)
 							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("recall");
 	recall_guide_views();
+	recall_hide_statistics();
 	recall_guard_plans();
 	recall_watch_tables();
 }

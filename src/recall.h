@@ -67,8 +67,13 @@ pg_noreturn extern void recall_refuse_plan(const char *message, const char *hint
 extern void recall_guide_views(void);
 extern void recall_plan_along_indexes(void);
 extern void recall_number_plan(PlannerInfo *root);
+/* Does the query that is being planned read a view? */
+extern bool recall_is_view_planned(void);
 /* Is a query being planned, or waiting for its execution, whose planning began before the hooks? */
 extern bool recall_is_first_planning(void);
+
+/* hidden_statistics.c */
+extern void recall_hide_statistics(void);
 
 /* recall.c */
 extern int recall_max_source_rows;

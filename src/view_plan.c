@@ -12,10 +12,6 @@
  * not executed. Nor is one that compares a row of columns, of which the tenant is the first: an
  * index is read beyond the reader's tenants for that.
  *
- * And the planner is not told which values the columns hold, only how many: the order in which a
- * join reads its sides shows in that of its rows, and would tell how many rows are expected for
- * somebody's number.
- *
  * Each view begins with _plan_view(), which the planner calls before anything else of the view. In
  * the very first query of a session that loads the library: then no hook was there when the
  * planning began, and nobody puts the settings back behind it but the execution of the plan that
@@ -23,10 +19,8 @@
  */
 #include "recall.h"
 
-#include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_statistic.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
@@ -34,17 +28,12 @@
 #include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
 #include "utils/acl.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/selfuncs.h"
-#include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(recall_plan_view);
 
 static ExecutorStart_hook_type next_executor_start = NULL;
 static planner_hook_type next_planner = NULL;
-static get_relation_stats_hook_type next_relation_stats = NULL;
-static get_attavgwidth_hook_type next_width = NULL;
 
 /* Settings of the planner that decide how a table is read. */
 typedef struct Ways
@@ -184,59 +173,6 @@ end_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionId p
 		put_back_what_is_left();
 }
 
-/* Copy what ANALYZE has found out about a column, without its values. */
-static HeapTuple
-without_values(HeapTuple statistics)
-{
-	HeapTuple copy = heap_copytuple(statistics);
-	Form_pg_statistic form = (Form_pg_statistic) GETSTRUCT(copy);
-	int16 *const kinds = &form->stakind1;
-
-	form->stanullfrac = 0;
-	for (int i = 0; i < STATISTIC_NUM_SLOTS; i++)
-		if (kinds[i] != STATISTIC_KIND_CORRELATION)
-			kinds[i] = 0;
-	return copy;
-}
-
-static bool
-is_hidden(Oid relation)
-{
-	return is_of_view && get_rel_namespace(relation) == get_namespace_oid("recall", true);
-}
-
-/* Have the planner expect the same of every value, while it plans a query that reads a view. */
-static bool
-hide_values(PlannerInfo *root, RangeTblEntry *entry, AttrNumber column, VariableStatData *variable)
-{
-	HeapTuple statistics;
-
-	if (entry->rtekind != RTE_RELATION || !is_hidden(entry->relid))
-		return next_relation_stats != NULL && next_relation_stats(root, entry, column, variable);
-	statistics = SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(entry->relid),
-								 Int16GetDatum(column), BoolGetDatum(entry->inh));
-	if (HeapTupleIsValid(statistics))
-	{
-		variable->statsTuple = without_values(statistics);
-		variable->freefunc = heap_freetuple;
-		ReleaseSysCache(statistics);
-	}
-	return true;
-}
-
-static int32
-hide_width(Oid relation, AttrNumber column)
-{
-	Oid type;
-	int32 modifier;
-	Oid collation;
-
-	if (!is_hidden(relation))
-		return next_width != NULL ? next_width(relation, column) : 0;
-	get_atttypetypmodcoll(relation, column, &type, &modifier, &collation);
-	return get_typavgwidth(type, modifier);
-}
-
 /* Is an index searched by a row of columns, of which the tenant is the first? */
 static bool
 is_searched_by_row(const List *conditions)
@@ -361,6 +297,12 @@ plan_query(Query *query, const char *text, int options, ParamListInfo parameters
 }
 
 bool
+recall_is_view_planned(void)
+{
+	return is_of_view;
+}
+
+bool
 recall_is_first_planning(void)
 {
 	return is_left;
@@ -382,10 +324,6 @@ recall_guide_views(void)
 	ExecutorStart_hook = executor_start;
 	next_planner = planner_hook;
 	planner_hook = plan_query;
-	next_relation_stats = get_relation_stats_hook;
-	get_relation_stats_hook = hide_values;
-	next_width = get_attavgwidth_hook;
-	get_attavgwidth_hook = hide_width;
 	has_hooks = !IsTransactionState();
 	RegisterXactCallback(end_transaction, NULL);
 	RegisterSubXactCallback(end_subtransaction, NULL);
