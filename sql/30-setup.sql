@@ -79,8 +79,9 @@ DECLARE
 	old date[];
 BEGIN
 	PERFORM recall._require(tenant_id, 'manage');
-	IF cardinality(holidays) > 10000 OR array_ndims(holidays) > 1 OR array_position(holidays, NULL) IS NOT NULL THEN
-		PERFORM recall._invalid('invalid list of holidays', 'Give up to 10000 dates, none of them null.');
+	IF cardinality(holidays) > 10000 OR array_ndims(holidays) > 1 OR array_position(holidays, NULL) IS NOT NULL
+		OR '{infinity,-infinity}' && holidays THEN
+		PERFORM recall._invalid('invalid list of holidays', 'Give up to 10000 dates, none of them null or infinite.');
 	END IF;
 	SELECT t.holidays INTO old FROM recall.tenant t WHERE t.tenant_id = set_holidays.tenant_id FOR NO KEY UPDATE;
 	UPDATE recall.tenant t
@@ -92,7 +93,7 @@ BEGIN
 			'removed', ARRAY(SELECT unnest(old) EXCEPT SELECT unnest(holidays) ORDER BY 1)));
 END $$;
 COMMENT ON FUNCTION recall.set_holidays(int, date[]) IS
-'Replaces the tenant''s public holidays, the days that PH means in calling hours. Right: manage. Errors: 42501; 22023 more than 10 000 dates, or a null.';
+'Replaces the tenant''s public holidays, the days that PH means in calling hours; null: none. Right: manage. Errors: 42501; 22023 more than 10 000 dates, or a null or an infinite one among them.';
 
 /* Business results */
 
@@ -173,7 +174,7 @@ DECLARE
 BEGIN
 	SELECT * INTO found_task FROM recall.task t WHERE t.tenant_id = _task.tenant_id AND t.task_id = _task.task_id;
 	IF NOT FOUND THEN
-		PERFORM recall._deny(format('task %s of tenant %s', task_id, tenant_id));
+		PERFORM recall._deny(format('task %s of tenant %s', coalesce(task_id::text, 'null'), tenant_id));
 	END IF;
 	RETURN found_task;
 END $$;
@@ -188,7 +189,7 @@ BEGIN
 	WHERE t.tenant_id = _lock_task.tenant_id AND t.task_id = _lock_task.task_id
 	FOR SHARE;
 	IF NOT FOUND THEN
-		PERFORM recall._deny(format('task %s of tenant %s', task_id, tenant_id));
+		PERFORM recall._deny(format('task %s of tenant %s', coalesce(task_id::text, 'null'), tenant_id));
 	END IF;
 	IF task.state = 'completed' THEN
 		PERFORM recall._refuse(format('task %s is completed', task_id), 'A completed task is final; create another one.');
@@ -333,7 +334,7 @@ BEGIN
 	WHERE t.tenant_id = _move_task.tenant_id AND t.task_id = _move_task.task_id
 	FOR NO KEY UPDATE;
 	IF NOT FOUND THEN
-		PERFORM recall._deny(format('task %s of tenant %s', task_id, tenant_id));
+		PERFORM recall._deny(format('task %s of tenant %s', coalesce(task_id::text, 'null'), tenant_id));
 	END IF;
 	UPDATE recall.task t SET state = recall.transition('task', t.state, new_state)
 	WHERE t.tenant_id = _move_task.tenant_id AND t.task_id = _move_task.task_id;
@@ -367,7 +368,7 @@ DECLARE
 BEGIN
 	SELECT * INTO found_batch FROM recall.batch b WHERE b.tenant_id = _batch.tenant_id AND b.batch_id = _batch.batch_id;
 	IF NOT FOUND THEN
-		PERFORM recall._deny(format('batch %s of tenant %s', batch_id, tenant_id));
+		PERFORM recall._deny(format('batch %s of tenant %s', coalesce(batch_id::text, 'null'), tenant_id));
 	END IF;
 	RETURN found_batch;
 END $$;
@@ -428,7 +429,7 @@ BEGIN
 	WHERE b.tenant_id = _move_batch.tenant_id AND b.batch_id = _move_batch.batch_id
 	FOR NO KEY UPDATE;
 	IF NOT FOUND THEN
-		PERFORM recall._deny(format('batch %s of tenant %s', batch_id, tenant_id));
+		PERFORM recall._deny(format('batch %s of tenant %s', coalesce(batch_id::text, 'null'), tenant_id));
 	END IF;
 	UPDATE recall.batch b SET state = recall.transition('batch', b.state, new_state)
 	WHERE b.tenant_id = _move_batch.tenant_id AND b.batch_id = _move_batch.batch_id;

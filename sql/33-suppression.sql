@@ -87,7 +87,7 @@ BEGIN
 	RETURN was_suppressed OR was_erased;
 END $$;
 COMMENT ON FUNCTION recall.unsuppress(int, text, bigint) IS
-'Takes a number off the do-not-call list of a task or, with a null task_id, of the whole tenant, and tells whether it was on it; one list says nothing of the other. That of the tenant also holds the numbers that were erased. Right: manage. Errors: 42501; 22P02 a number.';
+'Takes a number off the do-not-call list of a task or, with a null task_id, of the whole tenant, and tells whether it was on it; one list says nothing of the other. That of the tenant also holds the numbers that were erased. Permits that a claim has taken out meanwhile do not come back by themselves: who was called before is recycled, and recall.suspend_batch() and recall.start_batch() queue those who never were. Right: manage. Errors: 42501; 22P02 a number.';
 
 CREATE FUNCTION recall._suppressed_numbers(tenant_id int, task_id bigint, numbers text[], at timestamptz) RETURNS text[]
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'recall_suppressed_numbers';

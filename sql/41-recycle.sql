@@ -119,7 +119,7 @@ BEGIN
 	WHERE r.tenant_id = _move_recycle.tenant_id AND r.recycle_id = _move_recycle.recycle_id
 	FOR NO KEY UPDATE;
 	IF NOT FOUND THEN
-		PERFORM recall._deny(format('recycle record %s of tenant %s', recycle_id, tenant_id));
+		PERFORM recall._deny(format('recycle record %s of tenant %s', coalesce(recycle_id::text, 'null'), tenant_id));
 	END IF;
 	UPDATE recall.recycle r
 	SET state = recall.transition('recycle', r.state, new_state),
@@ -209,7 +209,7 @@ BEGIN
 	WHERE r.tenant_id = withdraw_recycle.tenant_id AND r.recycle_id = withdraw_recycle.recycle_id
 	FOR NO KEY UPDATE;
 	IF NOT FOUND THEN
-		PERFORM recall._deny(format('recycle record %s of tenant %s', recycle_id, tenant_id));
+		PERFORM recall._deny(format('recycle record %s of tenant %s', coalesce(recycle_id::text, 'null'), tenant_id));
 	END IF;
 	RETURN recall._withdraw(tenant_id, recycle_id);
 END $$;

@@ -179,7 +179,7 @@ BEGIN
 	PERFORM recall._require(tenant_id, 'read');
 	SELECT * INTO contact FROM recall.contact c WHERE c.tenant_id = explain.tenant_id AND c.contact_id = explain.contact_id;
 	IF NOT FOUND THEN
-		PERFORM recall._deny(format('contact %s of tenant %s', explain.contact_id, explain.tenant_id));
+		PERFORM recall._deny(format('contact %s of tenant %s', coalesce(explain.contact_id::text, 'null'), explain.tenant_id));
 	END IF;
 	SELECT * INTO permit FROM recall.dial d WHERE d.tenant_id = explain.tenant_id AND d.contact_id = explain.contact_id;
 	IF permit.lease_until <= instant THEN
@@ -199,6 +199,9 @@ BEGIN
 		SELECT * FROM recall._explain_campaign(explain.tenant_id, contact.batch_id)
 		UNION ALL
 		SELECT 'permit', permit.state IS NULL OR permit.state = 'ready' AND permit.due_at <= instant, recall._explain_permit(permit, time_zone)
+			|| CASE WHEN permit.state IS NULL AND judged.calls = 0
+				AND EXISTS (SELECT FROM recall.batch b WHERE b.tenant_id = explain.tenant_id AND b.batch_id = contact.batch_id AND b.state = 'started')
+				THEN '; recall.suspend_batch() and recall.start_batch() queue its first call' ELSE '' END
 		UNION ALL
 		SELECT 'claim', k.passed, k.detail FROM recall._explain_claim(permit, contact, time_zone, instant) k WHERE permit.state = 'ready'
 		UNION ALL

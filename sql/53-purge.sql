@@ -62,7 +62,8 @@ BEGIN
 		IF latest + counted_for > at THEN
 			message := format('calls of batch %s are counted by a limit or quiet per number, %s', batch.batch_id,
 				CASE WHEN counted_for > interval '999 years' THEN 'for good' ELSE 'until ' || latest + counted_for END);
-			hint := 'Purge it then, or complete the tasks whose policies count them, or give force => true: they are counted no more.';
+			hint := CASE WHEN counted_for > interval '999 years' THEN 'Complete' ELSE 'Purge it then, or complete' END
+				|| ' the tasks whose policies count them, or give force => true: they are counted no more.';
 		END IF;
 	END IF;
 END $$;

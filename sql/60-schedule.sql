@@ -108,7 +108,7 @@ COMMENT ON FUNCTION recall._cron_fault() IS
 CREATE FUNCTION recall._schedule_elsewhere(cron_database text) RETURNS text
 LANGUAGE sql STABLE
 RETURN pg_catalog.format(
-	'Connect to database "%s" and run: SELECT cron.schedule_in_database(%L, ''*/5 * * * *'', ''CALL recall.process()'', %L);',
+	'Connect to database "%s" and run: SELECT cron.schedule_in_database(%L, ''*/5 * * * *'', ''CALL recall.process()'', %L); a fifth argument is the role to run as, after recall.grant_scheduler() here.',
 	cron_database, 'recall in ' || pg_catalog.current_database(), pg_catalog.current_database());
 COMMENT ON FUNCTION recall._schedule_elsewhere(text) IS 'How to schedule the processor from the database that pg_cron works in.';
 

@@ -45,6 +45,16 @@ BEGIN ATOMIC
 	FROM recall.member m
 	WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = m.role)
 
+	UNION ALL -- whoever connects as a pool sees nothing before it has entered; a role that is granted to it later would show it more
+	SELECT 'a pool has no rights of its own', NULL, 'pool ' || p.role::regrole, 'it has those of ' || m.role::regrole
+	FROM recall.pool p
+	JOIN pg_catalog.pg_roles r ON r.oid = p.role
+	CROSS JOIN LATERAL (
+		SELECT DISTINCT m.role FROM recall.member m JOIN pg_catalog.pg_roles o ON o.oid = m.role
+		UNION SELECT e.extowner FROM pg_catalog.pg_extension e WHERE e.extname = 'recall'
+	) m
+	WHERE pg_catalog.pg_has_role(r.oid, m.role, 'USAGE')
+
 	UNION ALL -- automatic recall makes calls without anybody asking: a limit and an "after" must hold it
 	SELECT 'a task that recalls automatically has a policy for it', t.tenant_id, 'task ' || t.task_id, f.message
 	FROM recall.task t

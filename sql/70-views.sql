@@ -76,7 +76,7 @@ SELECT k.tenant_id, b.task_id, k.batch_id, k.contact_id, k.attempt, recall._show
 	r.name AS result_name, k.started_at, k.ended_at, k.ended_at - k.started_at AS duration, recall._show_text(k.tenant_id, k.raw_code) AS raw_code,
 	recall._show_text(k.tenant_id, k.agent) AS agent, k.recycle_id, k.assumed
 FROM recall.call k
-JOIN recall.batch b ON b.tenant_id = k.tenant_id AND b.batch_id = k.batch_id AND b.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+LEFT JOIN recall.batch b ON b.tenant_id = k.tenant_id AND b.batch_id = k.batch_id AND b.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 LEFT JOIN recall.business_result r ON r.tenant_id = k.tenant_id AND r.code = k.business_result
 	AND r.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 CROSS JOIN recall._plan_view()

@@ -166,7 +166,7 @@ SELECT k.tenant_id, b.task_id, k.batch_id, k.contact_id, k.attempt, recall._show
 	r.name AS result_name, k.started_at, k.ended_at, k.ended_at - k.started_at AS duration, recall._show_text(k.tenant_id, k.raw_code) AS raw_code,
 	recall._show_text(k.tenant_id, k.agent) AS agent, k.recycle_id, k.assumed
 FROM recall.call k
-JOIN recall.batch b ON b.tenant_id = k.tenant_id AND b.batch_id = k.batch_id AND b.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
+LEFT JOIN recall.batch b ON b.tenant_id = k.tenant_id AND b.batch_id = k.batch_id AND b.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 LEFT JOIN recall.business_result r ON r.tenant_id = k.tenant_id AND r.code = k.business_result
 	AND r.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()))
 CROSS JOIN recall._plan_view()
@@ -285,6 +285,16 @@ BEGIN ATOMIC
 	FROM recall.member m
 	WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = m.role)
 
+	UNION ALL -- whoever connects as a pool sees nothing before it has entered; a role that is granted to it later would show it more
+	SELECT 'a pool has no rights of its own', NULL, 'pool ' || p.role::regrole, 'it has those of ' || m.role::regrole
+	FROM recall.pool p
+	JOIN pg_catalog.pg_roles r ON r.oid = p.role
+	CROSS JOIN LATERAL (
+		SELECT DISTINCT m.role FROM recall.member m JOIN pg_catalog.pg_roles o ON o.oid = m.role
+		UNION SELECT e.extowner FROM pg_catalog.pg_extension e WHERE e.extname = 'recall'
+	) m
+	WHERE pg_catalog.pg_has_role(r.oid, m.role, 'USAGE')
+
 	UNION ALL -- automatic recall makes calls without anybody asking: a limit and an "after" must hold it
 	SELECT 'a task that recalls automatically has a policy for it', t.tenant_id, 'task ' || t.task_id, f.message
 	FROM recall.task t
@@ -341,6 +351,8 @@ BEGIN ATOMIC
 	WHERE k.tick_id <= (SELECT max(i.tick_id) FROM recall.tick i) - 10000
 	HAVING count(*) > 0;
 END;
+COMMENT ON FUNCTION recall._setup_faults() IS
+'What is wrong with tenants, members, tasks, batches, the do-not-call list, and the ids that come next.';
 
 CREATE OR REPLACE FUNCTION recall.admit_pool(role regrole) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -1771,6 +1783,8 @@ BEGIN
 		detail => jsonb_strip_nulls(jsonb_build_object('at', at, 'due_at', due, 'agent', promised_by)));
 	RETURN due;
 END $$;
+COMMENT ON FUNCTION recall.schedule_callback(int, bigint, timestamptz, text, text, int) IS
+'Queues a call that was promised to a contact for an instant, in the place of a permit that waits (its recycle record counts that as withdrawn), and returns when it is due: at that instant, or at the first after it at which the calling hours, limits, quiets and suppressions for a time allow it. number: one of the contact''s, null = that of the promise that is moved, or of the latest call; where it may not be called, another of the contact''s is taken; agent: who promised it, up to 200 characters, for the dialer to see; null = who promised what is moved, or the role that asks; priority: its rank in the queue, higher first, null = that of the promise that is moved, or the contact''s; without a higher one it comes behind what has been due for longer. Report the call in which it was promised first. Right: dial. Errors: 42501; 22023 no time, a number that is not the contact''s, an agent''s name too long; 55000 the contact is out with a dialer, the batch is not started, a limit is reached, every number is suppressed, the hours never open again.';
 
 /* What is erased stays suppressed until somebody lifts that. */
 
@@ -2056,7 +2070,8 @@ BEGIN
 	RETURN true;
 END $$;
 
-CREATE OR REPLACE FUNCTION recall._scheduler_health(OUT check_name text, OUT status text, OUT detail text) RETURNS SETOF record
+DROP FUNCTION recall._scheduler_health();
+CREATE FUNCTION recall._scheduler_health(at timestamptz, OUT check_name text, OUT status text, OUT detail text) RETURNS SETOF record
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	fault record;
@@ -2066,8 +2081,14 @@ BEGIN
 	check_name := 'schedule';
 	SELECT * INTO fault FROM recall._cron_fault();
 	IF fault.message IS NOT NULL THEN
-		status := 'warning';
-		detail := format('%s, so nothing is known of the job here. %s', fault.message, fault.hint);
+		/* Something else may call the processor, and is known by what it does. */
+		IF EXISTS (SELECT FROM recall.tick k WHERE k.finished_at > at - interval '10 min') THEN
+			status := 'ok';
+			detail := format('%s; recall.process() is called all the same', fault.message);
+		ELSE
+			status := 'warning';
+			detail := format('%s, so nothing is known of the job here. %s', fault.message, fault.hint);
+		END IF;
 		RETURN NEXT;
 		RETURN;
 	END IF;
@@ -2084,7 +2105,7 @@ BEGIN
 		detail := format('cron job %s is inactive. Run SELECT recall.schedule(NULL).', job.jobid);
 	ELSE
 		status := 'ok';
-		detail := format('cron job %s runs at %s', job.jobid, job.schedule);
+		detail := format('cron job %s runs at %s as role "%s"', job.jobid, job.schedule, job.role);
 	END IF;
 	RETURN NEXT;
 
@@ -2106,7 +2127,7 @@ BEGIN
 		RETURN NEXT;
 	END IF;
 END $$;
-COMMENT ON FUNCTION recall._scheduler_health() IS 'Whether pg_cron calls the processor: the job missing, of a role that may not, inactive, or failing.';
+COMMENT ON FUNCTION recall._scheduler_health(timestamptz) IS 'Whether pg_cron, or something else, calls the processor at an instant: the job missing, of a role that may not, inactive, or failing.';
 
 DROP FUNCTION recall._cron_job();
 
@@ -2176,6 +2197,312 @@ BEGIN ATOMIC
 	FROM recall.task t
 	WHERE t.state = 'executing' AND t.calling_hours IS NULL AND t.tenant_id = ANY (ARRAY(SELECT recall._readable_tenants()));
 END;
+
+CREATE OR REPLACE FUNCTION recall.unsuppress(tenant_id int, number text, task_id bigint DEFAULT NULL) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	was_suppressed boolean;
+	was_erased boolean := false;
+	old recall.suppression;
+BEGIN
+	PERFORM recall._require(tenant_id, 'manage');
+	PERFORM recall._require_scope(tenant_id, task_id);
+	PERFORM recall._check_numbers(ARRAY[number]);
+
+	DELETE FROM recall.suppression s
+	WHERE s.tenant_id = unsuppress.tenant_id AND s.number = unsuppress.number COLLATE "default"
+	AND s.task_id IS NOT DISTINCT FROM unsuppress.task_id
+	RETURNING * INTO old;
+	was_suppressed := FOUND;
+	IF task_id IS NULL THEN
+		DELETE FROM recall.erased_number e
+		USING recall.erasure_key k
+		WHERE k.tenant_id = unsuppress.tenant_id AND e.tenant_id = k.tenant_id
+		AND e.number_hash = recall._number_hash(k.key, unsuppress.number);
+		was_erased := FOUND;
+	END IF;
+	IF was_suppressed OR was_erased THEN
+		PERFORM recall._log(tenant_id, 'suppression', number, 'unsuppress',
+			detail => jsonb_strip_nulls(jsonb_build_object('task_id', task_id, 'from', old.until, 'reason', old.reason)));
+	END IF;
+	RETURN was_suppressed OR was_erased;
+END $$;
+COMMENT ON FUNCTION recall.unsuppress(int, text, bigint) IS
+'Takes a number off the do-not-call list of a task or, with a null task_id, of the whole tenant, and tells whether it was on it; one list says nothing of the other. That of the tenant also holds the numbers that were erased. Permits that a claim has taken out meanwhile do not come back by themselves: who was called before is recycled, and recall.suspend_batch() and recall.start_batch() queue those who never were. Right: manage. Errors: 42501; 22P02 a number.';
+
+CREATE OR REPLACE FUNCTION recall.explain(tenant_id int, contact_id bigint, at timestamptz DEFAULT now())
+RETURNS TABLE (step int, check_name text, passed boolean, detail text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+	contact recall.contact;
+	permit recall.dial;
+	campaign record;
+	asked recall.policy;
+	judged record;
+	time_zone text;
+	opens_at timestamptz;
+	instant timestamptz := coalesce(at, now());
+	all_passed boolean := true;
+BEGIN
+	PERFORM recall._require(tenant_id, 'read');
+	SELECT * INTO contact FROM recall.contact c WHERE c.tenant_id = explain.tenant_id AND c.contact_id = explain.contact_id;
+	IF NOT FOUND THEN
+		PERFORM recall._deny(format('contact %s of tenant %s', coalesce(explain.contact_id::text, 'null'), explain.tenant_id));
+	END IF;
+	SELECT * INTO permit FROM recall.dial d WHERE d.tenant_id = explain.tenant_id AND d.contact_id = explain.contact_id;
+	IF permit.lease_until <= instant THEN
+		permit.state := 'unknown';
+	END IF;
+	SELECT t.policy INTO asked
+	FROM recall.batch b JOIN recall.task t ON t.tenant_id = b.tenant_id AND t.task_id = b.task_id
+	WHERE b.tenant_id = explain.tenant_id AND b.batch_id = contact.batch_id;
+	SELECT * INTO campaign FROM recall._campaign(explain.tenant_id, contact.batch_id, asked);
+	time_zone := coalesce(contact.time_zone, campaign.time_zone);
+	opens_at := recall.next_open(campaign.calling_hours, time_zone, instant, campaign.holidays);
+	SELECT * INTO judged FROM recall._judge(explain.tenant_id, contact.batch_id, asked, instant, 'infinity',
+		contact.contact_id - 1, contact.contact_id);
+
+	step := 0;
+	FOR check_name, passed, detail IN
+		SELECT * FROM recall._explain_campaign(explain.tenant_id, contact.batch_id)
+		UNION ALL
+		SELECT 'permit', permit.state IS NULL OR permit.state = 'ready' AND permit.due_at <= instant, recall._explain_permit(permit, time_zone)
+			|| CASE WHEN permit.state IS NULL AND judged.calls = 0
+				AND EXISTS (SELECT FROM recall.batch b WHERE b.tenant_id = explain.tenant_id AND b.batch_id = contact.batch_id AND b.state = 'started')
+				THEN '; recall.suspend_batch() and recall.start_batch() queue its first call' ELSE '' END
+		UNION ALL
+		SELECT 'claim', k.passed, k.detail FROM recall._explain_claim(permit, contact, time_zone, instant) k WHERE permit.state = 'ready'
+		UNION ALL
+		SELECT j.* FROM recall._explain_judgement(contact, asked, campaign.task_id, campaign.counts_per_number, instant, time_zone) j
+		WHERE asked IS NOT NULL
+		UNION ALL
+		/* Of a contact that was not called the judge has no more to say. */
+		SELECT 'suppression', false, e.detail
+		FROM unnest(contact.numbers) n(number)
+		CROSS JOIN LATERAL recall._explain_suppression(explain.tenant_id, campaign.task_id, n.number, instant, time_zone) e(detail)
+		WHERE judged.calls = 0 AND e.detail IS NOT NULL
+		UNION ALL
+		SELECT 'calling hours', opens_at IS NOT DISTINCT FROM instant, concat_ws(': ', coalesce(campaign.calling_hours::text, 'at any time'),
+			CASE
+				WHEN opens_at = instant THEN 'open'
+				WHEN opens_at IS NULL THEN 'shut, and they never open again'
+				ELSE format('shut; open from %s on', recall._local_time(opens_at, time_zone)) END)
+	LOOP
+		step := step + 1;
+		/* A number that may not be called is in the way only when none is left, which is a check of its own. */
+		all_passed := all_passed AND (passed OR check_name IN ('invalid number', 'number limit', 'suppression'));
+		detail := recall._show_text(explain.tenant_id, detail);
+		RETURN NEXT;
+	END LOOP;
+
+	step := step + 1;
+	check_name := 'verdict';
+	passed := CASE
+		WHEN permit.state = 'ready' THEN (recall._explain_claim(permit, contact, time_zone, instant)).passed
+		ELSE coalesce(all_passed AND judged.verdict = 'recall' AND judged.due_at <= instant, false) END;
+	detail := CASE
+		WHEN judged.verdict = 'recall' THEN format('%s: %s; %s, %s %s', judged.verdict, judged.reason, judged.number,
+			CASE WHEN judged.due_at <= instant THEN 'due since' ELSE 'not before' END, recall._local_time(judged.due_at, time_zone))
+		WHEN permit.state IS NOT NULL THEN format('%s: %s', coalesce(judged.verdict, 'queued'), recall._explain_permit(permit, time_zone))
+		WHEN asked IS NULL THEN 'not recalled: recall is not enabled'
+		ELSE format('%s: %s', judged.verdict, judged.reason) END;
+	detail := recall._show_text(explain.tenant_id, detail);
+	RETURN NEXT;
+END $$;
+COMMENT ON FUNCTION recall.explain(int, bigint, timestamptz) IS
+'Why a contact is called at an instant, or is not, and when it will be: a row for each check in its order, with the figures behind it and times by the callee''s clock. passed: it does not stand in the way of a call at that instant. The last row is the verdict that a recycle of the batch by the task''s policy would find, or the permit that waits; it has passed when the contact may be recalled and called at the instant, or the permit claimed. The row "claim" tells what stands in a waiting permit''s way. Without the right to dial or manage numbers are masked. Right: read. Errors: 42501.';
+
+CREATE OR REPLACE FUNCTION recall._schedule_elsewhere(cron_database text) RETURNS text
+LANGUAGE sql STABLE
+RETURN pg_catalog.format(
+	'Connect to database "%s" and run: SELECT cron.schedule_in_database(%L, ''*/5 * * * *'', ''CALL recall.process()'', %L); a fifth argument is the role to run as, after recall.grant_scheduler() here.',
+	cron_database, 'recall in ' || pg_catalog.current_database(), pg_catalog.current_database());
+COMMENT ON FUNCTION recall._schedule_elsewhere(text) IS 'How to schedule the processor from the database that pg_cron works in.';
+
+CREATE OR REPLACE FUNCTION recall.health() RETURNS TABLE (check_name text, status text, detail text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RETURN QUERY SELECT * FROM recall._scheduler_health(clock_timestamp());
+	RETURN QUERY SELECT * FROM recall._history_health();
+	RETURN QUERY SELECT * FROM recall._work_health(clock_timestamp());
+END $$;
+COMMENT ON FUNCTION recall.health() IS
+'A row for each check, with status ok, warning or critical: the cron job, its last run, whether claims are held because the database is a copy, the last tick (warning after 10 minutes, critical after 30), a clock that was set back, records kept waiting, failed records, calls of unknown outcome, tasks without calling hours. Records and tasks are those of the tenants that the caller may read.';
+
+CREATE OR REPLACE FUNCTION recall._task(tenant_id int, task_id bigint) RETURNS recall.task
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	found_task recall.task;
+BEGIN
+	SELECT * INTO found_task FROM recall.task t WHERE t.tenant_id = _task.tenant_id AND t.task_id = _task.task_id;
+	IF NOT FOUND THEN
+		PERFORM recall._deny(format('task %s of tenant %s', coalesce(task_id::text, 'null'), tenant_id));
+	END IF;
+	RETURN found_task;
+END $$;
+COMMENT ON FUNCTION recall._task(int, bigint) IS 'The task, or 42501.';
+
+CREATE OR REPLACE FUNCTION recall._lock_task(tenant_id int, task_id bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	task recall.task;
+BEGIN
+	SELECT * INTO task FROM recall.task t
+	WHERE t.tenant_id = _lock_task.tenant_id AND t.task_id = _lock_task.task_id
+	FOR SHARE;
+	IF NOT FOUND THEN
+		PERFORM recall._deny(format('task %s of tenant %s', coalesce(task_id::text, 'null'), tenant_id));
+	END IF;
+	IF task.state = 'completed' THEN
+		PERFORM recall._refuse(format('task %s is completed', task_id), 'A completed task is final; create another one.');
+	END IF;
+END $$;
+COMMENT ON FUNCTION recall._lock_task(int, bigint) IS
+'Keeps a task in its state, which must not be completed, until the end of the transaction. Errors: 42501; 55000.';
+
+CREATE OR REPLACE FUNCTION recall._move_task(tenant_id int, task_id bigint, action text, new_state recall.task_state) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	old_state recall.task_state;
+BEGIN
+	PERFORM recall._require(tenant_id, 'manage');
+	SELECT t.state INTO old_state FROM recall.task t
+	WHERE t.tenant_id = _move_task.tenant_id AND t.task_id = _move_task.task_id
+	FOR NO KEY UPDATE;
+	IF NOT FOUND THEN
+		PERFORM recall._deny(format('task %s of tenant %s', coalesce(task_id::text, 'null'), tenant_id));
+	END IF;
+	UPDATE recall.task t SET state = recall.transition('task', t.state, new_state)
+	WHERE t.tenant_id = _move_task.tenant_id AND t.task_id = _move_task.task_id;
+	PERFORM recall._log(tenant_id, 'task', task_id::text, action, old_state::text, new_state::text);
+END $$;
+COMMENT ON FUNCTION recall._move_task(int, bigint, text, recall.task_state) IS
+'Moves a task to a state and notes it. Errors: 42501; 55000 an illegal move.';
+
+CREATE OR REPLACE FUNCTION recall._batch(tenant_id int, batch_id bigint) RETURNS recall.batch
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	found_batch recall.batch;
+BEGIN
+	SELECT * INTO found_batch FROM recall.batch b WHERE b.tenant_id = _batch.tenant_id AND b.batch_id = _batch.batch_id;
+	IF NOT FOUND THEN
+		PERFORM recall._deny(format('batch %s of tenant %s', coalesce(batch_id::text, 'null'), tenant_id));
+	END IF;
+	RETURN found_batch;
+END $$;
+COMMENT ON FUNCTION recall._batch(int, bigint) IS 'The batch, or 42501.';
+
+CREATE OR REPLACE FUNCTION recall._move_batch(tenant_id int, batch_id bigint, action text, new_state recall.batch_state) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	old_state recall.batch_state;
+BEGIN
+	PERFORM recall._lock_batch(tenant_id, batch_id, true);
+	SELECT b.state INTO old_state FROM recall.batch b
+	WHERE b.tenant_id = _move_batch.tenant_id AND b.batch_id = _move_batch.batch_id
+	FOR NO KEY UPDATE;
+	IF NOT FOUND THEN
+		PERFORM recall._deny(format('batch %s of tenant %s', coalesce(batch_id::text, 'null'), tenant_id));
+	END IF;
+	UPDATE recall.batch b SET state = recall.transition('batch', b.state, new_state)
+	WHERE b.tenant_id = _move_batch.tenant_id AND b.batch_id = _move_batch.batch_id;
+	PERFORM recall._log(tenant_id, 'batch', batch_id::text, action, old_state::text, new_state::text);
+END $$;
+COMMENT ON FUNCTION recall._move_batch(int, bigint, text, recall.batch_state) IS
+'Moves a batch to a state and notes it. Errors: 42501; 55000 an illegal move.';
+
+CREATE OR REPLACE FUNCTION recall._move_recycle(tenant_id int, recycle_id bigint, action text, new_state recall.recycle_state)
+RETURNS recall.recycle
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	old recall.recycle;
+	moved recall.recycle;
+BEGIN
+	SELECT * INTO old FROM recall.recycle r
+	WHERE r.tenant_id = _move_recycle.tenant_id AND r.recycle_id = _move_recycle.recycle_id
+	FOR NO KEY UPDATE;
+	IF NOT FOUND THEN
+		PERFORM recall._deny(format('recycle record %s of tenant %s', coalesce(recycle_id::text, 'null'), tenant_id));
+	END IF;
+	UPDATE recall.recycle r
+	SET state = recall.transition('recycle', r.state, new_state),
+		started_at = CASE WHEN new_state = 'running' THEN coalesce(r.started_at, clock_timestamp()) ELSE r.started_at END,
+		finished_at = CASE WHEN new_state IN ('completed', 'cancelled') THEN clock_timestamp() END,
+		advanced_at = clock_timestamp(),
+		error = CASE WHEN new_state IN ('failed', 'cancelled') THEN r.error END
+	WHERE r.tenant_id = _move_recycle.tenant_id AND r.recycle_id = _move_recycle.recycle_id
+	RETURNING * INTO moved;
+	PERFORM recall._log(tenant_id, 'recycle', recycle_id::text, action, old.state::text, new_state::text);
+	RETURN moved;
+END $$;
+COMMENT ON FUNCTION recall._move_recycle(int, bigint, text, recall.recycle_state) IS
+'Moves a recycle record to a state and notes it. Errors: 42501; 55000 an illegal move.';
+
+CREATE OR REPLACE FUNCTION recall.withdraw_recycle(tenant_id int, recycle_id bigint) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	PERFORM recall._require(tenant_id, 'recycle');
+	PERFORM FROM recall.recycle r
+	WHERE r.tenant_id = withdraw_recycle.tenant_id AND r.recycle_id = withdraw_recycle.recycle_id
+	FOR NO KEY UPDATE;
+	IF NOT FOUND THEN
+		PERFORM recall._deny(format('recycle record %s of tenant %s', coalesce(recycle_id::text, 'null'), tenant_id));
+	END IF;
+	RETURN recall._withdraw(tenant_id, recycle_id);
+END $$;
+COMMENT ON FUNCTION recall.withdraw_recycle(int, bigint) IS
+'Takes back the re-dial rows of a recycle record, whatever its state, that no dialer has claimed, and returns how many; their contacts can be recycled again. Right: recycle. Errors: 42501.';
+
+CREATE OR REPLACE FUNCTION recall.set_holidays(tenant_id int, holidays date[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	old date[];
+BEGIN
+	PERFORM recall._require(tenant_id, 'manage');
+	IF cardinality(holidays) > 10000 OR array_ndims(holidays) > 1 OR array_position(holidays, NULL) IS NOT NULL
+		OR '{infinity,-infinity}' && holidays THEN
+		PERFORM recall._invalid('invalid list of holidays', 'Give up to 10000 dates, none of them null or infinite.');
+	END IF;
+	SELECT t.holidays INTO old FROM recall.tenant t WHERE t.tenant_id = set_holidays.tenant_id FOR NO KEY UPDATE;
+	UPDATE recall.tenant t
+	SET holidays = ARRAY(SELECT DISTINCT day FROM unnest(set_holidays.holidays) day ORDER BY day)
+	WHERE t.tenant_id = set_holidays.tenant_id;
+	PERFORM recall._log(tenant_id, 'tenant', tenant_id::text, 'set_holidays',
+		detail => jsonb_build_object(
+			'added', ARRAY(SELECT unnest(holidays) EXCEPT SELECT unnest(old) ORDER BY 1),
+			'removed', ARRAY(SELECT unnest(old) EXCEPT SELECT unnest(holidays) ORDER BY 1)));
+END $$;
+COMMENT ON FUNCTION recall.set_holidays(int, date[]) IS
+'Replaces the tenant''s public holidays, the days that PH means in calling hours; null: none. Right: manage. Errors: 42501; 22023 more than 10 000 dates, or a null or an infinite one among them.';
+
+CREATE OR REPLACE FUNCTION recall._purge_fault(batch recall.batch, force boolean, at timestamptz, OUT message text, OUT hint text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off AS $$
+DECLARE
+	task_state recall.task_state := (SELECT t.state FROM recall.task t WHERE t.tenant_id = batch.tenant_id AND t.task_id = batch.task_id);
+	counted_for interval;
+	latest timestamptz;
+BEGIN
+	IF batch.state IN ('started', 'suspended') THEN
+		message := format('batch %s is in state "%s"', batch.batch_id, batch.state);
+		hint := 'Finish it with recall.finish_batch().';
+	ELSIF EXISTS (SELECT FROM recall._permits_of(batch.tenant_id, batch.batch_id)) THEN
+		message := format('contacts of batch %s are out with a dialer, or their outcome is unknown', batch.batch_id);
+		hint := 'See recall.permit; what is out is reported, and what is unknown settled with recall.resolve().';
+	ELSIF force IS NOT TRUE THEN
+		counted_for := recall._counted_for(batch.tenant_id);
+		IF counted_for IS NOT NULL THEN
+			SELECT max(k.ended_at) INTO latest FROM recall.call k WHERE k.tenant_id = batch.tenant_id AND k.batch_id = batch.batch_id;
+		END IF;
+		IF latest + counted_for > at THEN
+			message := format('calls of batch %s are counted by a limit or quiet per number, %s', batch.batch_id,
+				CASE WHEN counted_for > interval '999 years' THEN 'for good' ELSE 'until ' || latest + counted_for END);
+			hint := CASE WHEN counted_for > interval '999 years' THEN 'Complete' ELSE 'Purge it then, or complete' END
+				|| ' the tasks whose policies count them, or give force => true: they are counted no more.';
+		END IF;
+	END IF;
+END $$;
+COMMENT ON FUNCTION recall._purge_fault(recall.batch, boolean, timestamptz) IS
+'Why a batch cannot be purged, and what to do about it; a null message: it can.';
 
 /*
  * Nobody makes a column, a function or a domain of internal types: an upgrade could not change them then. The row types of tables

@@ -91,7 +91,9 @@ recall_check_numbers(PG_FUNCTION_ARGS)
 		reject_numbers(row, "a contact has no numbers");
 	numbers = PG_GETARG_ARRAYTYPE_P(0);
 	count = ArrayGetNItems(ARR_NDIM(numbers), ARR_DIMS(numbers));
-	if (ARR_NDIM(numbers) > 1 || count < 1 || count > MAX_NUMBERS)
+	if (ARR_NDIM(numbers) > 1)
+		reject_numbers(row, "the numbers of a contact are an array of arrays");
+	if (count < 1 || count > MAX_NUMBERS)
 		reject_numbers(row, psprintf("a contact has %d numbers", count));
 	deconstruct_array(numbers, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
 	/* numbers[1] must be the first of them. */

@@ -341,7 +341,7 @@ static void
 deny(NullableDatum tenant, Oid required)
 {
 	const char *what = psprintf("tenant %s, right \"%s\"",
-								tenant.isnull ? "" : psprintf("%d", DatumGetInt32(tenant.value)),
+								tenant.isnull ? "null" : psprintf("%d", DatumGetInt32(tenant.value)),
 								recall_enum_label(required));
 
 	if (recall_has_entered() && recall_entry_has_expired())

@@ -54,7 +54,7 @@ FROM (VALUES
 	(:acme, 'SELECT count(*) FROM recall.claim(%s, 1, lease => %%s)', '''24:00:00''', '''24:00:00.000001''', '22023', NULL, NULL),
 	(:acme, 'SELECT recall.extend(%s, 1, t.token(1), %%s)', '''24:00:00''', '''24:00:00.000001''', '22023', NULL, NULL),
 	(:acme, 'SELECT recall.set_holidays(%s, ARRAY(SELECT date ''2000-01-01'' + i FROM generate_series(1, %%s) i))', '10000', '10001', '22023',
-		'invalid list of holidays', 'Give up to 10000 dates, none of them null.'),
+		'invalid list of holidays', 'Give up to 10000 dates, none of them null or infinite.'),
 	(:acme, 'SELECT recall.next_open(''PH off'', ''UTC'', ''2026-01-01'', ARRAY(SELECT date ''2000-01-01'' + i FROM generate_series(1, %%s + 0 * %s) i))', '10000', '10001', '22023',
 		'there are too many holidays', 'Give up to 10000 dates.'),
 	(:acme, 'SELECT recall.is_open(''PH off'', ''UTC'', ''2026-01-01'', ARRAY(SELECT date ''2000-01-01'' + i FROM generate_series(1, %%s + 0 * %s) i))', '10000', '10001', '22023',

@@ -87,7 +87,7 @@ SELECT t.refused(format('SELECT recall.create_business_result(%s, ''no way'' COL
 	'nor is a code');
 SELECT is(t.outcome(format('SELECT recall.create_business_result(%s, ''no-way'' COLLATE t.loose, ''No'' COLLATE t.loose)', :acme)), '', 'which may come with such a collation');
 SELECT t.denied(format('SELECT recall.schedule_callback(%s, %s, now())', :acme, coalesce(c, 'NULL')), format('contact %s of tenant %s', coalesce(c, 'null'), :acme), 'contact ' || coalesce(c, 'null')) FROM unnest('{99,-1,NULL}'::text[]) c;
-SELECT t.denied('SELECT recall.schedule_callback(NULL, NULL, NULL)', 'tenant , right "dial"', 'nulls everywhere');
+SELECT t.denied('SELECT recall.schedule_callback(NULL, NULL, NULL)', 'tenant null, right "dial"', 'nulls everywhere');
 SELECT recall.schedule_callback(:acme, 10, now());
 SELECT t.claimed(:acme, :task, 1) AS out_now \gset
 SELECT t.refused(format('SELECT recall.schedule_callback(%s, %s, now())', :acme, :out_now), '55000', format('contact %s is out with a dialer', :out_now), 'Its call must be reported, or its unknown outcome settled, first.', 'a contact that is out');

@@ -43,6 +43,8 @@ INSERT INTO t.page VALUES
 ('SELECT * FROM recall.completed_call WHERE tenant_id = $ AND batch_id = 1 ORDER BY contact_id, attempt LIMIT 50'),
 ('SELECT * FROM recall.completed_call WHERE tenant_id = $ AND batch_id = 1 AND contact_id > 500 ORDER BY contact_id, attempt LIMIT 50'),
 ('SELECT * FROM recall.completed_call WHERE tenant_id = $ AND batch_id = 1 AND (contact_id, attempt) > (2500, 1) ORDER BY contact_id, attempt LIMIT 50'),
+('SELECT * FROM recall.completed_call WHERE tenant_id = $ ORDER BY batch_id, contact_id, attempt LIMIT 50'),
+('SELECT * FROM recall.completed_call WHERE tenant_id = $ AND (batch_id, contact_id, attempt) > (2, 1001, 1) ORDER BY batch_id, contact_id, attempt LIMIT 50'),
 ('SELECT * FROM recall.permit WHERE tenant_id = $ ORDER BY contact_id LIMIT 50'),
 ('SELECT * FROM recall.permit WHERE tenant_id = $ AND contact_id > 500 ORDER BY contact_id LIMIT 50'),
 ('SELECT * FROM recall.redial WHERE tenant_id = $ AND contact_id > 500 ORDER BY contact_id LIMIT 50'),
@@ -88,6 +90,13 @@ SELECT is(other, nobody, format('nor where a page is not asked for: %s', v.relna
 FROM pg_class v, t.cost(format('SELECT tenant_id FROM recall.%I WHERE tenant_id = %s', v.relname, :bell)) other,
 	t.cost(format('SELECT tenant_id FROM recall.%I WHERE tenant_id = 2147483647', v.relname)) nobody
 WHERE v.relnamespace = 'recall'::regnamespace AND v.relkind = 'v';
+
+-- Nor does a page depend on what ANALYZE has found, as for a table of a few batches, which it may never come to.
+DELETE FROM recall.batch WHERE batch_id > 2;
+DELETE FROM pg_statistic WHERE starelid = 'recall.batch'::regclass;
+UPDATE pg_class SET reltuples = -1, relpages = 0, relallvisible = 0 WHERE oid = 'recall.batch'::regclass;
+SELECT unnest(ARRAY[cmp_ok(c.read, '<=', 1000::bigint, format('few batches, not analyzed: %s', p.query)), is(c.given, 50::bigint, 'and gets its page')])
+FROM t.page p, t.cost(replace(p.query, '$', :'acme')) c WHERE p.query ~ 'completed_call';
 
 /* Nor for the question whether one has a right there, however many members the other has. */
 

@@ -84,7 +84,7 @@ SELECT matches(t.outcome(format('SELECT recall.purge_batch(%s, %s)', c.tenant, c
 FROM t.case c;
 SELECT tenant AS counting, batch AS counted FROM t.case WHERE stays = 'good' \gset
 SELECT t.refused(format('SELECT recall.purge_batch(%s, %s)', :counting, :counted), '55000', format('calls of batch %s are counted by a limit or quiet per number, for good', :counted),
-	'Purge it then, or complete the tasks whose policies count them, or give force => true: they are counted no more.', 'what can be done is said');
+	'Complete the tasks whose policies count them, or give force => true: they are counted no more.', 'what can be done is said');
 SELECT recall.start_task(:counting, 2), recall.complete_task(:counting, 2);
 SELECT is(recall.purge_batch(:counting, :counted)::text, '(1,1,0)', 'a completed task counts nothing');
 SELECT tenant AS counting, batch AS counted FROM t.case WHERE stays = '24 h' \gset
@@ -168,7 +168,7 @@ SELECT t.refused(format('SELECT count(*) FROM recall.purge_before(%s, %L)', :ten
 	'Give the one before which data is not needed any more, such as now() - interval ''6 months''.', 'an instant to come: ' || x.at) FROM (VALUES ('infinity'), ('2999-01-01 00:00:00+00')) AS x(at);
 SELECT t.refused(format('SELECT count(*) FROM recall.purge_before(%s, now(), max_batches => 0)', :tenant), '22023', 'max_batches 0 is out of range', 'It is 1 or more, or null for all.', 'no batches');
 SELECT t.denied(format('SELECT recall.purge_batch(%s, 77)', :tenant), format('batch 77 of tenant %s', :tenant), 'no batch');
-SELECT t.denied(format('SELECT recall.purge_batch(%s, NULL)', :tenant), format('batch  of tenant %s', :tenant), 'null');
+SELECT t.denied(format('SELECT recall.purge_batch(%s, NULL)', :tenant), format('batch null of tenant %s', :tenant), 'null');
 
 SELECT is_empty('SELECT * FROM recall.verify()', 'every invariant holds');
 SELECT * FROM finish();

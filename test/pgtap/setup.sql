@@ -66,10 +66,11 @@ SELECT is((SELECT holidays FROM recall.tenant WHERE tenant_id = :acme), '{2026-1
 SELECT recall.set_holidays(:acme, '{}');
 SELECT is((SELECT holidays FROM recall.tenant WHERE tenant_id = :acme), '{}'::date[], 'holidays are replaced');
 SELECT t.refused(format('SELECT recall.set_holidays(%s, %L)', :acme, '{2026-12-25,NULL}'), '22023', 'invalid list of holidays',
-	'Give up to 10000 dates, none of them null.', 'a null among the holidays');
+	'Give up to 10000 dates, none of them null or infinite.', 'a null among the holidays');
+SELECT matches(t.outcome(format('SELECT recall.set_holidays(%s, %L)', :acme, '{2026-12-25,infinity}')), '^22023: invalid list of holidays', 'an infinite one among them');
 SELECT matches(t.outcome(format('SELECT recall.set_holidays(%s, %L)', :acme, '{{2026-12-25},{2026-12-26}}')), '^22023: invalid list of holidays', 'holidays in two dimensions');
 SELECT t.refused(format('SELECT recall.set_holidays(%s, ARRAY(SELECT current_date + n FROM generate_series(1, 10001) n))', :acme), '22023',
-	'invalid list of holidays', 'Give up to 10000 dates, none of them null.', 'too many holidays');
+	'invalid list of holidays', 'Give up to 10000 dates, none of them null or infinite.', 'too many holidays');
 
 /* Business results */
 
@@ -200,7 +201,7 @@ SELECT t.refused(format('SELECT recall.add_contact(%s, %s, %L)', :acme, :first, 
 	('{}', 'a contact has 0 numbers', 'no numbers'),
 	('{+49301234560,+49301234561,+49301234562,+49301234563,+49301234564,+49301234565,+49301234566,+49301234567,+49301234568,+49301234569,+49301234570}',
 		'a contact has 11 numbers', 'eleven numbers'),
-	('{{+49301234567},{+49301234568}}', 'a contact has 2 numbers', 'numbers in two dimensions'),
+	('{{+49301234567},{+49301234568}}', 'the numbers of a contact are an array of arrays', 'numbers in two dimensions'),
 	('[0:0]={+49301234567}', 'the numbers of a contact count from 0, not from 1', 'numbers whose first would not be found'),
 	(NULL, 'a contact has no numbers', 'null numbers'),
 	('{+49301234567,NULL}', 'number 2 is null', 'a null number'),

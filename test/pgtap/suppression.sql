@@ -64,6 +64,18 @@ SELECT t.refused(format('SELECT recall.suppress(%s, NULL)', :acme), '22023', 'nu
 SELECT t.refused(format($$SELECT recall.unsuppress(%s, '+49')$$, :acme), '22P02', 'invalid number "+49" at character 4',
 	'A number is "+", the country code and the national number: 7 to 15 digits without blanks (ITU-T E.164).', 'unsuppress() reads numbers likewise');
 
+-- A first call that a claim has taken out comes back when the batch is started again, and that is said.
+SELECT recall.create_batch(:acme, :task, 'again') AS again \gset
+SELECT recall.start_batch(:acme, :again);
+SELECT recall.add_contact(:acme, :again, ARRAY[t.number(77)], priority => 100) AS waiting \gset
+SELECT recall.suppress(:acme, t.number(77));
+SELECT count(*) FROM recall.claim(:acme, :task, 1);
+SELECT recall.unsuppress(:acme, t.number(77));
+SELECT is((SELECT detail FROM recall.explain(:acme, :waiting) WHERE check_name = 'permit'),
+	'no permit waits and no call is out; recall.suspend_batch() and recall.start_batch() queue its first call', 'explain() says how a first call that was taken out comes back');
+SELECT recall.suspend_batch(:acme, :again), recall.start_batch(:acme, :again);
+SELECT matches((SELECT detail FROM recall.explain(:acme, :waiting) WHERE check_name = 'permit'), '^a permit for attempt 1 on ', 'and so it does');
+
 SELECT is_empty('SELECT * FROM recall.verify()', 'every invariant holds');
 SELECT * FROM finish();
 ROLLBACK;

@@ -155,7 +155,9 @@ INSERT INTO t.plant_elsewhere (id, check_name, statement, record, detail) VALUES
 	OVERRIDING SYSTEM VALUE VALUES (1000000000000, %, 'x', 'contact', '1', 'x');
 	ALTER SEQUENCE recall.event_event_id_seq RESTART 5$$, 'event', '1000000000000 is in use, the sequence is at 5'),
 (3, 'runs of the processor are forgotten in time', $$DELETE FROM recall.tick; INSERT INTO recall.tick (tick_id, started_at)
-	OVERRIDING SYSTEM VALUE VALUES (-10000, now()), (0, now())$$, 'tick -10000', '1 runs');
+	OVERRIDING SYSTEM VALUE VALUES (-10000, now()), (0, now())$$, 'tick -10000', '1 runs'),
+(4, 'a pool has no rights of its own', $$CREATE ROLE t_pool; SELECT recall.admit_pool('t_pool'); GRANT pg_read_all_stats TO t_pool; CREATE ROLE t_audit;
+	SELECT recall.grant_privilege(%, 't_audit', '{read}'); GRANT t_audit TO t_pool$$, 'pool t_pool', 'it has those of t_audit');
 
 -- Plant a fault and give what is found, undoing it; not found by those who ask about another tenant.
 CREATE FUNCTION t.found(statement text, tenant int, asked int) RETURNS text[] LANGUAGE plpgsql AS $$
