@@ -1923,7 +1923,8 @@ BEGIN
 	BEGIN
 		emitted_rows := recall._advance(recycle);
 	EXCEPTION
-	WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN
+	/* What the server lacks for a moment, and what the caller's session may not, is no fault of the record's. */
+	WHEN lock_not_available OR transaction_rollback OR insufficient_resources OR system_error OR insufficient_privilege THEN
 		PERFORM recall._put_off_record(recycle, run, SQLERRM);
 	WHEN OTHERS THEN
 		GET STACKED DIAGNOSTICS why = MESSAGE_TEXT;
@@ -1936,7 +1937,7 @@ BEGIN
 	RETURN recycle.tenant_id;
 END $$;
 COMMENT ON FUNCTION recall._step(bigint, int) IS
-'A step of process(): takes the oldest record of the next tenant behind the given one (null: behind the last that anything was done for) one step on and returns the tenant, null when nothing is left to do. An error makes the record failed, one that will pass (a lock that is not to be had, a deadlock) puts it off until the next run, and neither is raised. Called alone it does a part of a run, and no harm. Errors: 55000 above READ COMMITTED, or while a bulk source is read.';
+'A step of process(): takes the oldest record of the next tenant behind the given one (null: behind the last that anything was done for) one step on and returns the tenant, null when nothing is left to do. An error makes the record failed; one that will pass or is not the record''s (a lock that is not to be had, a deadlock, too little memory or disk, a session that may not) puts it off until the next run; neither is raised. Called alone it does a part of a run, and no harm. Errors: 55000 above READ COMMITTED, or while a bulk source is read.';
 
 /* A transaction is of one tenant, also when it takes back what it has entered. */
 
@@ -2503,6 +2504,16 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION recall._purge_fault(recall.batch, boolean, timestamptz) IS
 'Why a batch cannot be purged, and what to do about it; a null message: it can.';
+
+CREATE OR REPLACE FUNCTION recall._put_off_record(recycle recall.recycle, run bigint, why text) RETURNS void
+LANGUAGE sql
+BEGIN ATOMIC
+	UPDATE recall.recycle r SET put_off_in = least(run, (SELECT max(t.tick_id) FROM recall.tick t)),
+		error = 'put off until the next run: ' || pg_catalog."left"(why, 1000)
+	WHERE r.tenant_id = (recycle).tenant_id AND r.recycle_id = (recycle).recycle_id;
+END;
+COMMENT ON FUNCTION recall._put_off_record(recall.recycle, bigint, text) IS
+'Leaves a locked record to the run of the processor behind the given one, or behind the last when there is no such run yet, and notes why.';
 
 /*
  * Nobody makes a column, a function or a domain of internal types: an upgrade could not change them then. The row types of tables

@@ -82,5 +82,27 @@ SELECT is((SELECT (s.tenant_id, s.more) FROM recall._settle(:run, 0, 0) s), ROW(
 SELECT is(t.settled(:silent), 100::bigint, 'and leaves the batch as it was');
 DROP TRIGGER planted ON recall.call;
 
+/* What passes, or is the session's, makes no record fail, and a number of a run that there is not puts nothing off for good */
+
+CREATE FUNCTION t.lack() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'planted lack' USING ERRCODE = current_setting('t.lack'); END $$;
+CREATE FUNCTION t.after_lack(code text, run bigint) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	campaign record;
+	pressed bigint;
+	lacking recall.recycle;
+BEGIN
+	SELECT * INTO campaign FROM t.campaign(10);
+	PERFORM t.call_all(campaign.tenant, 1, 10, 'busy');
+	pressed := recall.recycle(campaign.tenant, 1);
+	PERFORM set_config('t.lack', code, true), recall._step(run, campaign.tenant - 1), recall._step(run, campaign.tenant - 1);
+	SELECT * INTO lacking FROM recall.recycle r WHERE (r.tenant_id, r.recycle_id) = (campaign.tenant, pressed);
+	PERFORM set_config('t.lack', '', true), recall._step(recall._note_run(), campaign.tenant - 1);
+	RETURN concat_ws('; ', lacking.state, lacking.error, (SELECT r.state FROM recall.recycle r WHERE (r.tenant_id, r.recycle_id) = (campaign.tenant, pressed)));
+END $$;
+CREATE TRIGGER lacking BEFORE INSERT ON recall.dial FOR EACH ROW WHEN (current_setting('t.lack', true) <> '') EXECUTE FUNCTION t.lack();
+SELECT is(t.after_lack(c.code, r.run), 'running; put off until the next run: planted lack; completed', format('%s in run %s: the next run does it', c.code, r.run))
+FROM unnest('{53200,53100,53400,40001,40P01,55P03,58030,42501}'::text[]) c(code), (VALUES (recall._note_run()), (9223372036854775807)) r(run);
+SELECT is(t.after_lack('22012', recall._note_run()), 'failed; planted lack; failed', 'any other error is the record''s');
+
 SELECT * FROM finish();
 ROLLBACK;
