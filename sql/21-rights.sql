@@ -218,7 +218,7 @@ CREATE FUNCTION recall._check_rights(role regrole, rights recall.privilege[]) RE
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = role::oid) THEN
-		PERFORM recall._invalid(format('role %s does not exist', role),
+		PERFORM recall._invalid(format('role %s does not exist', coalesce(role::text, 'null')),
 			'Rights are given to a role of this cluster; PUBLIC can have none.');
 	END IF;
 	IF cardinality(rights) > 100 THEN

@@ -3,6 +3,7 @@
 CREATE FUNCTION recall._scheduler_health(at timestamptz, OUT check_name text, OUT status text, OUT detail text) RETURNS SETOF record
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+	is_told_why boolean := recall._is_owner(); -- asked before any table is read: it loads the library, which guards the plans
 	fault record;
 	job record;
 	last_run record;
@@ -49,7 +50,7 @@ BEGIN
 		detail := CASE
 			WHEN last_run.status IS NULL THEN 'it has not run yet'
 			WHEN last_run.status = 'failed' THEN format('it failed%s: %s%s', ' at ' || last_run.start_time,
-				CASE WHEN recall._is_owner() THEN recall._mask_numbers(last_run.return_message) ELSE 'the owner of the extension is told why' END,
+				CASE WHEN is_told_why THEN recall._mask_numbers(last_run.return_message) ELSE 'the owner of the extension is told why' END,
 				CASE WHEN last_run.start_time IS NULL THEN '. It never began: does pg_hba.conf let the job''s role in? See "How the job logs in" in doc/operations.md' END)
 			ELSE format('it succeeded at %s', last_run.start_time)
 		END;

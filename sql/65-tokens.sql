@@ -21,7 +21,7 @@ CREATE FUNCTION recall._check_powerless(role regrole) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = role::oid) THEN
-		PERFORM recall._invalid(format('role %s does not exist', role), 'A pool is a role of this cluster, not PUBLIC.');
+		PERFORM recall._invalid(format('role %s does not exist', coalesce(role::text, 'null')), 'A pool is a role of this cluster, not PUBLIC.');
 	END IF;
 	IF EXISTS (SELECT FROM recall.member m JOIN pg_roles r ON r.oid = m.role
 			WHERE pg_has_role(_check_powerless.role, m.role, 'USAGE'))

@@ -2075,6 +2075,7 @@ DROP FUNCTION recall._scheduler_health();
 CREATE FUNCTION recall._scheduler_health(at timestamptz, OUT check_name text, OUT status text, OUT detail text) RETURNS SETOF record
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+	is_told_why boolean := recall._is_owner(); -- asked before any table is read: it loads the library, which guards the plans
 	fault record;
 	job record;
 	last_run record;
@@ -2121,7 +2122,7 @@ BEGIN
 		detail := CASE
 			WHEN last_run.status IS NULL THEN 'it has not run yet'
 			WHEN last_run.status = 'failed' THEN format('it failed%s: %s%s', ' at ' || last_run.start_time,
-				CASE WHEN recall._is_owner() THEN recall._mask_numbers(last_run.return_message) ELSE 'the owner of the extension is told why' END,
+				CASE WHEN is_told_why THEN recall._mask_numbers(last_run.return_message) ELSE 'the owner of the extension is told why' END,
 				CASE WHEN last_run.start_time IS NULL THEN '. It never began: does pg_hba.conf let the job''s role in? See "How the job logs in" in doc/operations.md' END)
 			ELSE format('it succeeded at %s', last_run.start_time)
 		END;
@@ -2514,6 +2515,40 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION recall._put_off_record(recall.recycle, bigint, text) IS
 'Leaves a locked record to the run of the processor behind the given one, or behind the last when there is no such run yet, and notes why.';
+
+CREATE OR REPLACE FUNCTION recall._check_rights(role regrole, rights recall.privilege[]) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = role::oid) THEN
+		PERFORM recall._invalid(format('role %s does not exist', coalesce(role::text, 'null')),
+			'Rights are given to a role of this cluster; PUBLIC can have none.');
+	END IF;
+	IF cardinality(rights) > 100 THEN
+		PERFORM recall._invalid('too many rights are named', 'Name each once, of: read, manage, recycle, dial.');
+	END IF;
+	IF coalesce(cardinality(rights), 0) = 0 OR array_ndims(rights) > 1 OR array_position(rights, NULL) IS NOT NULL THEN
+		PERFORM recall._invalid('no rights are named', 'Name some of: read, manage, recycle, dial.');
+	END IF;
+END $$;
+COMMENT ON FUNCTION recall._check_rights(regrole, recall.privilege[]) IS
+'Raises 22023 unless the role exists and 1 to 100 rights are named.';
+
+CREATE OR REPLACE FUNCTION recall._check_powerless(role regrole) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = role::oid) THEN
+		PERFORM recall._invalid(format('role %s does not exist', coalesce(role::text, 'null')), 'A pool is a role of this cluster, not PUBLIC.');
+	END IF;
+	IF EXISTS (SELECT FROM recall.member m JOIN pg_roles r ON r.oid = m.role
+			WHERE pg_has_role(_check_powerless.role, m.role, 'USAGE'))
+		OR EXISTS (SELECT FROM pg_extension e
+			WHERE e.extname = 'recall' AND pg_has_role(_check_powerless.role, e.extowner, 'USAGE')) THEN
+		PERFORM recall._refuse(format('role %s has rights of its own', role),
+			'A pool must see nothing until it has entered a tenant: take a role that is no member, inherits none, and is no superuser.');
+	END IF;
+END $$;
+COMMENT ON FUNCTION recall._check_powerless(regrole) IS
+'Raises 22023 unless the role exists, 55000 when it has a right in any tenant.';
 
 /*
  * Nobody makes a column, a function or a domain of internal types: an upgrade could not change them then. The row types of tables

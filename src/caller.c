@@ -146,7 +146,7 @@ build_query(Oid source_oid, TupleDesc source, TupleDesc wanted)
 /*
  * Raise the error again that reading the source raised, without the numbers in it: a value that
  * does not convert, a line of a JSON text. What is wrong with a value is told with its row, 0 when
- * that is not known.
+ * that is not known; which queries of recall's own led to it is nobody's concern then.
  */
 static void
 rethrow_masked(MemoryContext context, int64 row)
@@ -157,8 +157,12 @@ rethrow_masked(MemoryContext context, int64 row)
 	error = CopyErrorData();
 	FlushErrorState();
 	error->message = recall_mask_message(error->message);
-	if (error->message != NULL && ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION)
+	if (row > 0 && error->message != NULL &&
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION)
+	{
 		error->message = psprintf("%s%s", recall_row_prefix(row), error->message);
+		error->context = NULL;
+	}
 	error->detail = recall_mask_message(error->detail);
 	error->detail_log = recall_mask_message(error->detail_log);
 	error->hint = recall_mask_message(error->hint);

@@ -123,6 +123,17 @@ CREATE TEMPORARY TABLE with_words AS SELECT 10 AS contact_id, 'busy'::text AS fa
 SELECT is(recall.record_calls(:acme, 'with_words'), 1::bigint, 'a source may hold its values as text');
 UPDATE with_words SET failure_cause = 'buzy';
 SELECT matches(t.outcome(format('SELECT recall.record_calls(%s, %L)', :acme, 'with_words')), '^22P02: row 1: .*"buzy"', 'words that are no failure cause are refused, with the row');
+CREATE FUNCTION t.context(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	context text;
+BEGIN
+	EXECUTE statement;
+	RETURN 'no error';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
+	RETURN context;
+END $$;
+SELECT is(t.context(format('SELECT recall.record_calls(%s, %L)', :acme, 'with_words')), '', 'and no query of recall''s own');
 
 -- In more than one batch at once.
 SELECT recall.create_batch(:acme, :task, 'Second') AS second \gset

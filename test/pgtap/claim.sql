@@ -229,7 +229,7 @@ FROM (VALUES ('2', 'a task that is not there'), ('-1', 'task -1'), ('92233720368
 CREATE ROLE t_elsewhere;
 SELECT recall.grant_privilege(:many, 't_elsewhere', '{dial}'), recall.grant_privilege(:acme, 't_elsewhere', '{read,manage,recycle}') \gset rights_
 SELECT t.denied(format('SELECT * FROM recall.claim(%s, %s)', :acme, :task), format('tenant %s, right "dial"', :acme), 'the right to dial in another tenant, and all others here, are not enough', 't_elsewhere');
-SELECT t.denied('SELECT * FROM recall.claim(NULL, NULL, NULL, NULL)', 'tenant , right "dial"', 'nulls everywhere');
+SELECT t.denied('SELECT * FROM recall.claim(NULL, NULL, NULL, NULL)', 'tenant null, right "dial"', 'nulls everywhere');
 SELECT t.denied('SELECT * FROM recall.claim(-1, 1)', 'tenant -1, right "dial"', 'no such tenant');
 SELECT is(t.outcome(format('SELECT count(*) FROM recall.claim(%s, %s, 1000)', :many, :many_task), 't_elsewhere'), '0', 'there it may');
 

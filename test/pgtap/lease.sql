@@ -24,7 +24,7 @@ SELECT t.refused(format('SELECT %s', x.statement), '55000', format('the token is
 	(format('recall.release(%s, 1, %s)', :acme, :second), 1), (format('recall.release(%s, 1, NULL)', :acme), 1), (format('recall.release(%s, 9, 0)', :acme), 9)) AS x(statement, contact);
 SELECT t.denied(format(x.statement, :acme, coalesce(c.contact, 'NULL')), format('contact %s of tenant %s', coalesce(c.contact, 'null'), :acme), x.statement)
 FROM (VALUES ($$SELECT recall.extend(%s, %s, 1, '1 min')$$), ('SELECT recall.release(%s, %s, 1)'), ('SELECT recall.resolve(%s, %s, NULL, NULL)')) AS x(statement), (VALUES ('10'), ('-1'), (NULL)) AS c(contact);
-SELECT t.denied(x, 'tenant , right "dial"', 'nulls everywhere: ' || x) FROM unnest('{"SELECT recall.extend(NULL, NULL, NULL, NULL)","SELECT recall.release(NULL, NULL, NULL)","SELECT recall.resolve(NULL, NULL, NULL, NULL)"}'::text[]) x;
+SELECT t.denied(x, 'tenant null, right "dial"', 'nulls everywhere: ' || x) FROM unnest('{"SELECT recall.extend(NULL, NULL, NULL, NULL)","SELECT recall.release(NULL, NULL, NULL)","SELECT recall.resolve(NULL, NULL, NULL, NULL)"}'::text[]) x;
 
 /* release() */
 

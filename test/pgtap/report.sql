@@ -60,7 +60,7 @@ SELECT matches(t.outcome(format('SELECT recall.report(%s, 6, %s, NULL, NULL, %s)
 FROM unnest(ARRAY[$$'1969-12-31', NULL$$, $$now(), now() + interval '6 min'$$, $$now() + interval '6 min', NULL$$, $$NULL, '1969-12-31'$$]) x;
 SELECT t.denied(format('SELECT recall.report(%s, %s, %s, NULL, NULL, NULL, NULL)', :acme, coalesce(x.contact, 'NULL'), :sixth), format('contact %s of tenant %s', coalesce(x.contact, 'null'), :acme), x.what)
 FROM (VALUES ('21', 'no such contact'), ('-1', 'contact -1'), ('9223372036854775807', 'the last contact there could be'), (NULL, 'no contact')) AS x(contact, what);
-SELECT t.denied('SELECT recall.report(NULL, NULL, NULL, NULL, NULL, NULL, NULL)', 'tenant , right "dial"', 'nulls everywhere');
+SELECT t.denied('SELECT recall.report(NULL, NULL, NULL, NULL, NULL, NULL, NULL)', 'tenant null, right "dial"', 'nulls everywhere');
 SELECT tenant AS bell, task AS bell_task FROM t.campaign(30) \gset
 SELECT t.claimed(:bell, :bell_task) AS bell_claimed \gset
 SELECT t.denied(format('SELECT recall.report(%s, 25, %s, NULL, NULL, NULL, NULL)', :acme, t.token(:bell, 25)), format('contact 25 of tenant %s', :acme), 'another tenant''s contact with its token');

@@ -89,6 +89,24 @@ foreach my $statement ($query, 'SELECT * FROM recall.preview(1, 1)', "SELECT rec
 	like($got, $printed, "debug_print_plan: $statement");
 	unlike($got, qr/:relid ($relations) /, "debug_print_plan: $statement: says nothing of a table");
 }
+# The library, and with it the guard, is there before a function reads its first table, whichever it is that a session begins with.
+my @calls = split /\n/, $node->safe_psql('postgres', <<'END');
+	SELECT format('SELECT * FROM recall.%I(%s)', p.proname, (SELECT string_agg(CASE a.type
+			WHEN 'integer'::regtype THEN '1' WHEN 'bigint'::regtype THEN '1' WHEN 'boolean'::regtype THEN 'true' WHEN 'text[]'::regtype THEN $$'{+49301234561}'$$
+			WHEN 'timestamptz'::regtype THEN 'now()' WHEN 'regclass'::regtype THEN $$'public.own'$$ WHEN 'regrole'::regtype THEN $$'member'$$
+			WHEN 'interval'::regtype THEN $$'1 min'$$ WHEN 'text'::regtype THEN $$'+49301234561'$$ WHEN 'recall.policy'::regtype THEN $$'busy'$$
+			ELSE 'NULL::' || format_type(a.type, NULL) END, ', ' ORDER BY a.n)
+		FROM unnest(p.proargtypes) WITH ORDINALITY a(type, n)))
+	FROM pg_proc p
+	WHERE p.pronamespace = 'recall'::regnamespace AND p.proname !~ '^_' AND p.prokind = 'f' AND p.provolatile <> 'i' ORDER BY 1
+END
+my $of_tenants = $node->safe_psql('postgres', q{SELECT string_agg(oid::text, '|') FROM pg_class WHERE relnamespace = 'recall'::regnamespace AND relname !~ '^cause_code'});
+
+cmp_ok(@calls, '>', 50, 'there are functions to begin with');
+foreach my $call (@calls)
+{
+	unlike(session('member', "BEGIN; $call; ROLLBACK", @print), qr/:relid ($of_tenants) /, "debug_print_plan: first thing in a session, $call says nothing of a table");
+}
 like(session('deputy', $query, @print), qr/:relid ($relations) .*plan_rows|plan_rows.*:relid ($relations) /s, 'debug_print_plan is for who has the rights of the owner');
 like(session('member', 'SELECT count(*) FROM recall.audit; SELECT count(*) FROM public.own', @print[1, 0]), qr/$printed.*plan_rows/s,
 	'and of what has nothing to do with recall as ever');
