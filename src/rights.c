@@ -340,9 +340,10 @@ recall_readable_tenants(PG_FUNCTION_ARGS)
 static void
 deny(NullableDatum tenant, Oid required)
 {
-	const char *what = psprintf("tenant %s, right \"%s\"",
-								tenant.isnull ? "null" : psprintf("%d", DatumGetInt32(tenant.value)),
-								recall_enum_label(required));
+	const char *what =
+		psprintf("tenant %s, right \"%s\"",
+				 tenant.isnull ? "null" : psprintf("%d", DatumGetInt32(tenant.value)),
+				 recall_enum_label(required));
 
 	if (recall_has_entered() && recall_entry_has_expired())
 		recall_deny_with_hint(what, "The token with which this transaction has entered is over; "
